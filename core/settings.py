@@ -1,0 +1,149 @@
+"""Every setting of the product: an environment variable `ROP_…`, a unit in its name or text, and a reason.
+
+Settings are read once at the edges (app factory, worker start, command line) and handed down.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """All limits and choices. `rop settings` prints them with their present values."""
+
+    model_config = SettingsConfigDict(env_prefix="ROP_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("var"), description="Folder for the database, recordings, warehouse and logs of this machine.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the operational database; SQLite in ROP_HOME when empty.")
+    log_json: bool = Field(True, description="Log lines as JSON; off gives coloured text for a terminal.")
+    log_level: str = Field("INFO", description="Lowest level that is logged.")
+
+    # Ingress
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, description="Port of the API; 0 takes any free port.")
+    public_url: str | None = Field(None, description="Base URL people reach the API by, for links in Prefect and webhooks.")
+    call_ready_auth: Literal["required", "readiness", "open"] = Field(
+        "readiness", description="What `call-ready` answers without a key (C2)."
+    )
+    probe: Literal["on", "off"] = Field("on", description="Look at the first bytes of audio_url before accepting a call (C4).")
+    probe_seconds: float = Field(3.0, description="Whole budget of the probe in seconds: a CRM waits for our answer meanwhile.")
+    probe_bytes: int = Field(4096, description="Bytes that the probe reads: enough for every magic number behind an ID3 header start.")
+    rate_limit: int = Field(60, description="Requests per minute and key; polling `call-ready` has a bucket of its own of this size (C7).")
+    max_body_bytes: int = Field(4 * MIB, description="Largest request body in bytes: an office sync of 10 000 managers is 1.5 MiB.")
+
+    # Outbound requests
+    allowed_networks: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
+        (), description="Private networks outbound requests may reach, comma separated CIDR; loopback only when named exactly (C42)."
+    )
+    connect_seconds: float = Field(5.0, description="Time to connect to any outside address, seconds.")
+    webhook_seconds: float = Field(15.0, description="Whole webhook attempt, seconds (C34).")
+    webhook_read_bytes: int = Field(16 * 1024, description="Bytes of a webhook answer that are read (C34).")
+    webhook_keep_bytes: int = Field(2048, description="Bytes of a webhook answer that are kept in the log (C34).")
+    webhook_strict: bool = Field(False, description="Send the seed's fields alone (C30).")
+    webhook_lease_seconds: float = Field(60.0, description="A claimed delivery is free again after this long: four attempts' worth.")
+
+    # Recordings
+    storage_url: str | None = Field(None, description="fsspec URL of the recordings; a folder in ROP_HOME when empty.")
+    max_audio_bytes: int = Field(100 * MIB, description="Largest recording in bytes, inclusive (C13).")
+    max_audio_seconds: float = Field(2700.0, description="Longest recording in seconds, inclusive (C13).")
+    download_seconds: float = Field(600.0, description="Whole download with its resumes, seconds.")
+    download_read_seconds: float = Field(30.0, description="Longest silence of a file server, seconds.")
+    download_min_bytes_per_second: float = Field(1024.0, description="Slower servers are dropped after the first half minute.")
+    max_redirects: int = Field(3, description="Redirects followed for audio, each vetted anew (C42).")
+
+    # Transcription
+    asr_engine: Literal["whisper", "openai"] = Field(
+        "whisper", description="Who transcribes: faster-whisper in the worker, or a server at ROP_ASR_URL."
+    )
+    asr_model: str = Field("base", description="Whisper model: base comes with the packages, others from a folder or the hub.")
+    asr_model_dir: Path | None = Field(None, description="Folder with converted weights, before any other source.")
+    asr_device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    asr_compute_type: str = Field("auto", description="Number format of the weights: int8 on CPU, float16 on CUDA when auto.")
+    asr_cpu_threads: int = Field(1, description="Threads of one transcription: two are slower than one on two cores (D6).")
+    asr_beam: int = Field(5, description="Beam size of the decoder.")
+    asr_batch: int = Field(8, description="Speech chunks decoded at once: above 8 nothing is gained on CPU (D6).")
+    asr_language: str = Field("ru", description="Language when neither the call nor the key names one; `auto` detects.")
+    asr_url: str | None = Field(None, description="Base URL of an OpenAI-compatible transcription server.")
+    asr_api_key: SecretStr | None = Field(None, description="Key of that server.")
+
+    # Analysis
+    analyst_engine: Literal["rules", "openai"] = Field(
+        "rules", description="Who scores: the embedded engine or an OpenAI-compatible server."
+    )
+    llm_url: str | None = Field(None, description="Base URL of an OpenAI-compatible chat server.")
+    llm_api_key: SecretStr | None = Field(None, description="Key of that server.")
+    llm_model: str = Field("gpt-4o-mini", description="Model name sent to that server.")
+    llm_seconds: float = Field(90.0, description="Whole LLM request, seconds.")
+    llm_structured: Literal["auto", "json_schema", "json_object", "none"] = Field(
+        "auto", description="How JSON is asked for; auto steps down once per server."
+    )
+    llm_temperature: float | None = Field(0.0, description="Sampling temperature; empty leaves it out for reasoning models.")
+    time_zone: str = Field("Europe/Moscow", description="Zone in which spoken dates such as «завтра» are understood.")
+
+    # Orchestration
+    prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Prefect API that starts the flows.")
+    prefect_auth: SecretStr | None = Field(None, description="user:password of the Prefect API.")
+    prefect_ui_url: str | None = Field(None, description="Base URL of the Prefect UI for links; derived from the API URL when empty.")
+    prefect_seconds: float = Field(5.0, description="One request to Prefect from the ingress, seconds: the call is committed already.")
+    work_pool: str = Field("calls", description="Work pool of the call flows.")
+    house_pool: str = Field("house", description="Work pool of the housekeeping flows, so that long calls never delay deliveries.")
+    worker_limit: int = Field(2, description="Calls one worker processes at once: one a core (D6).")
+    worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
+    lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
+    max_attempts: int = Field(3, description="Runs of one call before it fails for good: a poison call must not loop.")
+
+    # Warehouse
+    load_batch_calls: int = Field(1000, description="Calls loaded in one warehouse transaction.")
+    load_lease_seconds: float = Field(300.0, description="Lease of the one loader.")
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @cached_property
+    def root(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def db_url(self) -> str:
+        """The operational database: `database_url`, or SQLite in `home`."""
+        return self.database_url or f"sqlite:///{self.root / 'rop.sqlite'}"
+
+    @property
+    def audio_url(self) -> str:
+        """The fsspec URL or local folder of the recordings."""
+        return self.storage_url or str(self.root / "audio")
+
+    @property
+    def warehouse_dir(self) -> Path:
+        """Folder of the private warehouse and of the published `reports.duckdb`."""
+        return self.root / "warehouse"
+
+    @property
+    def model_cache(self) -> Path:
+        """Folder of joined and verified model weights."""
+        return self.root / "models"
+
+    @property
+    def ui_url(self) -> str:
+        """Base URL of the Prefect UI."""
+        return self.prefect_ui_url or self.prefect_api_url.removesuffix("/api")
+
+
+def load(home: Path | None = None, **overrides: object) -> Settings:
+    """Settings from the environment; `home` (a `--home` option) wins over `ROP_HOME`."""
+    values = {"home": home, **overrides} if home is not None else overrides
+    return Settings(**values)  # type: ignore[arg-type]

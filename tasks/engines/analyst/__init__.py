@@ -1,0 +1,33 @@
+"""Judging a conversation: a transcript and a definition in, findings with utterance numbers out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from checklists.definitions import Checklist, Table
+from checklists.findings import Findings, TableFindings
+from checklists.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known about the call beside its words. `at` is its aware start time; relative dates count from it in `time_zone`."""
+
+    at: datetime
+    time_zone: str = "Europe/Moscow"
+    manager_names: tuple[str, ...] = field(default=())
+
+
+class Analyst(Protocol):
+    """Never quotes and never adds up: `checklists.finalise` does. Thread-safe.
+
+    Raises `PermanentError` when a repeat cannot help and `TransientError` when it may.
+    """
+
+    def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
+        """One verdict for every criterion of every applicable stage."""
+
+    def extract(self, transcript: Transcript, table: Table, context: Context) -> TableFindings:
+        """A value, or None with a reason, for every field."""
