@@ -162,7 +162,6 @@ class Call(Base):
     lease_token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    deleted_at: Mapped[datetime | None]
     __table_args__ = (Index("calls_by_status", "status", "received_at"),)
 
 

@@ -1,0 +1,224 @@
+"""Calls and their timeline: accepted once, owned by one attempt at a time, always ending in a state with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from core import ids
+from core.errors import Conflict, LeaseLost, NotFound, PermanentError, RopError
+from db import outbox
+from db.models import Audit, Call, CallEvent
+from db.upsert import insert_or_ignore
+
+PublicStatus = Literal["queued", "processing", "done", "failed", "no_speech"]
+WAITING = ("received", "queued")
+RUNNING = ("downloading", "transcribing", "analysing")
+FINISHED = ("done", "no_speech")
+TERMINAL = (*FINISHED, "failed")
+
+
+class CallExists(Conflict):
+    """The call is known and not failed; `status` and `received_at` say where it is (C5)."""
+
+    code = "call_exists"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Звонок {call_id} уже принят, состояние: {status}.",
+        "en": "Call {call_id} was accepted already, status: {status}.",
+    }
+
+
+class TooManyRuns(PermanentError):
+    """The call was started more often than the cap allows: it must not loop."""
+
+    code = "too_many_runs"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Обработка прерывалась {runs} раз(а) подряд и больше не запускается автоматически.",
+        "en": "Processing was interrupted {runs} times in a row and is not started again by itself.",
+    }
+
+
+@dataclass(frozen=True)
+class NewCall:
+    """What the CRM sends about a call; times aware, `duration_hint` in seconds."""
+
+    call_id: str
+    manager_id: str
+    deal_id: str
+    deal_stage_id: str
+    audio_url: str
+    key_id: str | None
+    duration_hint: float | None = None
+    manager_channel: str | None = None
+    direction: str | None = None
+    language: str | None = None
+    started_at: datetime | None = None
+    priority: str = "live"
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run's hold on a call. `token` fences it; `finished` means the results are published already."""
+
+    call: Call
+    token: str
+    finished: bool
+
+
+def accept(session: Session, new: NewCall, at: datetime) -> Call:
+    """Store a new call, or a failed one anew as its next attempt.
+
+    Raises:
+        CallExists: the call is queued, running or done.
+    """
+    values = asdict(new) | {"warnings": list(new.warnings)}
+    fresh = {"status": "received", "received_at": at, "attempt": 1, "progress": 0.0, "runs": 0}
+    if not insert_or_ignore(session, Call, values | fresh):
+        _accept_again(session, values, at)
+    call = get(session, new.call_id)
+    note(session, call, "accepted", at)
+    return call
+
+
+def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> None:
+    anew = {
+        "attempt": Call.attempt + 1,
+        "status": "received",
+        "received_at": at,
+        "progress": 0.0,
+        "runs": 0,
+        "reason": None,
+        "reason_code": None,
+        "flow_run_id": None,
+        "triggered_at": None,
+        "lease_token": None,
+        "lease_until": None,
+        "finished_at": None,
+    }
+    failed = and_(Call.call_id == values["call_id"], Call.status == "failed")
+    statement = update(Call).where(failed).values(values | anew).returning(Call.call_id)
+    if session.execute(statement).first() is None:
+        call = get(session, values["call_id"])
+        received = call.received_at.isoformat()
+        raise CallExists(call_id=call.call_id, status=public_status(call), received_at=received)
+
+
+def get(session: Session, call_id: str) -> Call:
+    """The call; raises `NotFound`."""
+    call = session.get(Call, call_id, populate_existing=True)
+    if call is None:
+        raise NotFound(ru="Звонок не найден.", en="No such call.")
+    return call
+
+
+def public_status(call: Call) -> PublicStatus:
+    """The state as the outside knows it (C10)."""
+    if call.status in WAITING:
+        return "queued"
+    if call.status in RUNNING:
+        return "processing"
+    return call.status  # type: ignore[return-value]
+
+
+def timeline(session: Session, call_id: str) -> list[CallEvent]:
+    """Every step of the call, oldest first."""
+    return list(session.scalars(select(CallEvent).where(CallEvent.call_id == call_id).order_by(CallEvent.event_id)))
+
+
+def note(session: Session, call: Call, name: str, at: datetime, **detail: Any) -> None:
+    """Add one step to the call's timeline."""
+    session.add(CallEvent(call_id=call.call_id, attempt=call.attempt, at=at, name=name, detail=detail))
+
+
+def mark_triggered(session: Session, call_id: str, attempt: int, flow_run_id: str, at: datetime) -> None:
+    """Remember the flow run of this attempt; harmless when the run has started already."""
+    mine = and_(Call.call_id == call_id, Call.attempt == attempt, Call.triggered_at.is_(None))
+    statement = update(Call).where(mine).values(triggered_at=at, flow_run_id=flow_run_id).returning(Call.call_id)
+    if session.execute(statement).first() is None:
+        return
+    session.execute(update(Call).where(Call.call_id == call_id, Call.status == "received").values(status="queued"))
+    note(session, get(session, call_id), "queued", at, flow_run_id=flow_run_id)
+
+
+def untriggered(session: Session, before: datetime, limit: int) -> list[Call]:
+    """Calls accepted before `before` that no flow run was made for, oldest first."""
+    waiting = and_(Call.status == "received", Call.triggered_at.is_(None), Call.received_at <= before)
+    return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
+
+
+def abandoned(session: Session, at: datetime, limit: int) -> list[Call]:
+    """Calls whose run gave no sign of life within its lease, oldest first."""
+    silent = and_(Call.status.in_(RUNNING), Call.lease_until < at)
+    return list(session.scalars(select(Call).where(silent).order_by(Call.received_at).limit(limit)))
+
+
+def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_seconds: float) -> Claim:
+    """Take the call for this flow run, fencing any earlier holder.
+
+    Raises:
+        NotFound: the call was deleted.
+        LeaseLost: another flow run holds it and is alive, or finished it.
+    """
+    call = get(session, call_id)
+    mine = call.flow_run_id in (None, flow_run_id)
+    if call.status in FINISHED and mine:
+        return Claim(call, call.lease_token or "", finished=True)
+    token = ids.token()
+    free = or_(Call.lease_until.is_(None), Call.lease_until < at, Call.flow_run_id == flow_run_id, Call.status == "failed")
+    runs = 1 if call.status == "failed" else Call.runs + 1
+    taken = {"flow_run_id": flow_run_id, "lease_token": token, "lease_until": at + timedelta(seconds=lease_seconds)}
+    running = {"status": "downloading", "progress": 0.0, "runs": runs, "reason": None, "reason_code": None, "finished_at": None}
+    where = and_(Call.call_id == call_id, Call.status.not_in(FINISHED), free)
+    if session.execute(update(Call).where(where).values(taken | running).returning(Call.call_id)).first() is None:
+        raise LeaseLost(call_id=call_id)
+    call = get(session, call_id)
+    note(session, call, "started", at, run=call.runs, flow_run_id=flow_run_id)
+    return Claim(call, token, finished=False)
+
+
+def beat(session: Session, call_id: str, token: str, until: datetime, **values: Any) -> None:
+    """Prolong the lease and set `status` or `progress`; raises `LeaseLost` when another run took the call."""
+    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    if session.execute(update(Call).where(mine).values(lease_until=until, **values).returning(Call.call_id)).first() is None:
+        raise LeaseLost(call_id=call_id)
+
+
+def finish(session: Session, call_id: str, token: str, status: str, at: datetime, reason: RopError | None = None) -> Call:
+    """End the call in `done`, `no_speech` or `failed`, with the reason; raises `LeaseLost` for a fenced run."""
+    texts = None if reason is None else {"ru": reason.text("ru"), "en": reason.text("en")}
+    values = {"status": status, "finished_at": at, "reason": texts, "reason_code": reason.reason if reason else None}
+    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    ended = update(Call).where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
+    if session.execute(ended.returning(Call.call_id)).first() is None:
+        raise LeaseLost(call_id=call_id)
+    call = get(session, call_id)
+    note(session, call, status, at, **({"code": reason.reason} if reason else {}))
+    outbox.changed(session, call_id, at)
+    return call
+
+
+def release(session: Session, call_id: str, token: str, at: datetime, why: str) -> None:
+    """Give an unfinished call back to the queue: its worker stops, or a person cancelled the run."""
+    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    statement = update(Call).where(mine).values(status="queued", lease_token=None, lease_until=None).returning(Call.call_id)
+    if session.execute(statement).first() is not None:
+        note(session, get(session, call_id), why, at)
+
+
+def forget(session: Session, call_id: str, at: datetime, actor: str) -> None:
+    """Delete everything the database knows of the call (C45), leaving an audit line and a removal for the warehouse."""
+    get(session, call_id)
+    session.execute(delete(Call).where(Call.call_id == call_id))
+    outbox.changed(session, call_id, at)
+    session.add(Audit(at=at, actor=actor, action="call.deleted", subject=call_id, detail={}))
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    """How many calls are in each state."""
+    return dict(session.execute(select(Call.status, func.count()).group_by(Call.status)).tuples().all())

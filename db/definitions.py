@@ -1,0 +1,97 @@
+"""Checklists and tables as immutable versions, and which of them a call is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from checklists.definitions import Checklist, Definition, Route, Table
+from core.errors import NotFound
+from db.models import DefinitionRow, DefinitionVersion
+from db.upsert import insert_or_ignore
+
+Kind = Literal["checklist", "table"]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply` did: `number` counts versions from 1, `changed` is false when this version was active already."""
+
+    kind: Kind
+    definition_id: str
+    version: str
+    number: int
+    changed: bool
+
+
+def kind_of(definition: Definition) -> Kind:
+    """`checklist` or `table`."""
+    return "checklist" if isinstance(definition, Checklist) else "table"
+
+
+def apply(session: Session, definition: Definition, author: str, at: datetime) -> Applied:
+    """Make this content the active version; the same content again changes nothing but the route."""
+    kind = kind_of(definition)
+    version = _version(session, kind, definition, author, at)
+    row = session.get(DefinitionRow, (kind, definition.id))
+    changed = row is None or row.version != version.version
+    if row is None:
+        row = DefinitionRow(kind=kind, definition_id=definition.id, active=True)
+        session.add(row)
+    row.version, row.route, row.updated_at = version.version, definition.route.model_dump(mode="json"), at
+    session.flush()
+    return Applied(kind, definition.id, version.version, version.number, changed)
+
+
+def _version(session: Session, kind: Kind, definition: Definition, author: str, at: datetime) -> DefinitionVersion:
+    mine = (DefinitionVersion.kind == kind, DefinitionVersion.definition_id == definition.id)
+    number = (session.scalar(select(func.max(DefinitionVersion.number)).where(*mine)) or 0) + 1
+    values: dict[str, Any] = {"kind": kind, "definition_id": definition.id, "version": definition.version, "number": number}
+    values |= {"name": definition.name, "content": definition.content, "author": author, "created_at": at}
+    insert_or_ignore(session, DefinitionVersion, values)
+    return session.get_one(DefinitionVersion, (kind, definition.id, definition.version))
+
+
+def load(session: Session, kind: Kind, definition_id: str, version: str | None = None) -> Definition:
+    """One definition in `version`, or in its active one; raises `NotFound`."""
+    row = session.get(DefinitionRow, (kind, definition_id))
+    if row is None:
+        raise NotFound(ru="Такого описания нет.", en="No such definition.")
+    stored = session.get(DefinitionVersion, (kind, definition_id, version or row.version))
+    if stored is None:
+        raise NotFound(ru="Такой версии нет.", en="No such version.")
+    model = Checklist if kind == "checklist" else Table
+    return model.model_validate(stored.content | {"route": row.route})
+
+
+def exists(session: Session, kind: Kind, definition_id: str) -> bool:
+    """Whether the definition was ever applied."""
+    return session.get(DefinitionRow, (kind, definition_id)) is not None
+
+
+def active(session: Session, kind: Kind) -> list[Definition]:
+    """Every active definition, by id."""
+    rows = select(DefinitionRow.definition_id).where(DefinitionRow.kind == kind, DefinitionRow.active).order_by(DefinitionRow.definition_id)
+    return [load(session, kind, one) for one in session.scalars(rows)]
+
+
+def versions(session: Session, kind: Kind, definition_id: str) -> list[DefinitionVersion]:
+    """All versions, newest first."""
+    mine = (DefinitionVersion.kind == kind, DefinitionVersion.definition_id == definition_id)
+    return list(session.scalars(select(DefinitionVersion).where(*mine).order_by(DefinitionVersion.number.desc())))
+
+
+def routed(session: Session, kind: Kind, deal_stage: str, offices: Collection[str], manager: str) -> list[Definition]:
+    """The active definitions for a call of this deal stage, these offices and this manager."""
+    return [d for d in active(session, kind) if _fits(d.route, deal_stage, offices, manager)]
+
+
+def _fits(route: Route, deal_stage: str, offices: Collection[str], manager: str) -> bool:
+    stage = not route.deal_stages or deal_stage in route.deal_stages
+    office = not route.offices or bool(set(route.offices) & set(offices))
+    return stage and office and (not route.managers or manager in route.managers)
