@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from checklists.transcript import Frozen
 from core.ids import content_hash
@@ -58,7 +59,9 @@ class Rule(Frozen):
                 try:
                     re.compile(phrase[3:])
                 except re.error as error:
-                    raise ValueError(f"regular expression {phrase!r} does not compile: {error}") from error
+                    raise PydanticCustomError(
+                        "regex", "regular expression {phrase} does not compile: {error}", {"phrase": phrase, "error": str(error)}
+                    ) from error
         return self
 
 
@@ -122,7 +125,11 @@ class Checklist(Frozen):
         _refuse_duplicates(ids, "stage")
         for stage in self.stages:
             if stage.window and stage.window.after_stage and stage.window.after_stage not in ids:
-                raise ValueError(f"stage {stage.id}: window.after_stage names no stage: {stage.window.after_stage}")
+                raise PydanticCustomError(
+                    "no_such_stage",
+                    "stage {stage}: window.after_stage names no stage: {name}",
+                    {"stage": stage.id, "name": stage.window.after_stage},
+                )
         return self
 
     @cached_property
@@ -152,9 +159,12 @@ class TableField(Frozen):
     @model_validator(mode="after")
     def _has_values(self) -> Self:
         if self.type in ("enum", "list") and not self.values:
-            raise ValueError(f"field {self.name}: type {self.type} needs `values`")
+            raise PydanticCustomError("needs_values", "field {field}: type {type} needs `values`", {"field": self.name, "type": self.type})
         if unknown := set(self.synonyms) - set(self.values):
-            raise ValueError(f"field {self.name}: synonyms of unknown values: {', '.join(sorted(unknown))}")
+            names = ", ".join(sorted(unknown))
+            raise PydanticCustomError(
+                "unknown_synonyms", "field {field}: synonyms of unknown values: {names}", {"field": self.name, "names": names}
+            )
         return self
 
 
@@ -192,4 +202,4 @@ Definition = Checklist | Table
 def _refuse_duplicates(ids: list[str], noun: str) -> None:
     twice = sorted({i for i in ids if ids.count(i) > 1})
     if twice:
-        raise ValueError(f"duplicate {noun} id: {', '.join(twice)}")
+        raise PydanticCustomError("duplicate_id", "duplicate {noun} id: {names}", {"noun": noun, "names": ", ".join(twice)})

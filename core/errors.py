@@ -9,10 +9,12 @@ RopError
 │   ├── BadAudio              the recording cannot be used
 │   ├── BadDefinition         a checklist or a table that could never be scored
 │   ├── AddressRefused        the guarded client will not go there
+│   ├── SourceRefused         the file server says no, and will say it again
 │   ├── LeaseLost             another attempt owns the call now
 │   └── Cancelled             a person cancelled the run
 └── TransientError            a repeat may help: retried with back-off
     ├── RateLimited           slow down, see retry_after (429)
+    ├── Unreachable           another server gave no usable answer
     └── Unavailable           a dependency is down (503)
 """
 
@@ -122,6 +124,16 @@ class AddressRefused(PermanentError):
     }
 
 
+class SourceRefused(PermanentError):
+    """A file server's answer that a repeat will not change, such as 403 or 404; `http_status` is its status."""
+
+    code = "source_refused"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Сервер {host} не отдал запись: ответ {http_status}.",
+        "en": "The server {host} did not give the recording: it answered {http_status}.",
+    }
+
+
 class LeaseLost(PermanentError):
     code = "lease_lost"
     texts: ClassVar[dict[str, str]] = {
@@ -142,6 +154,13 @@ class RateLimited(TransientError):
         "ru": "Слишком много запросов, повторите через {retry_after} с.",
         "en": "Too many requests, retry in {retry_after} s.",
     }
+
+
+class Unreachable(TransientError):
+    """Another server gave no usable answer; `reason` is one of the codes of `core.http`."""
+
+    code = "unreachable"
+    texts: ClassVar[dict[str, str]] = {"ru": "Сервер {host} недоступен.", "en": "The server {host} is not reachable."}
 
 
 class Unavailable(TransientError):

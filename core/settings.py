@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="SQLAlchemy URL of the operational database; SQLite in ROP_HOME when empty.")
     log_json: bool = Field(True, description="Log lines as JSON; off gives coloured text for a terminal.")
     log_level: str = Field("INFO", description="Lowest level that is logged.")
+    secret: SecretStr | None = Field(
+        None, description="Server secret that keys the hashes of API keys; a 0600 file in ROP_HOME when empty. The same on every host."
+    )
 
     # Ingress
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
@@ -42,13 +45,21 @@ class Settings(BaseSettings):
 
     # Outbound requests
     allowed_networks: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
-        (), description="Private networks outbound requests may reach, comma separated CIDR; loopback only when named exactly (C42)."
+        (),
+        description="Private networks outbound requests may reach, comma separated CIDR; loopback and link-local only by an entry "
+        "that lies wholly inside them, such as 127.0.0.1/32 (C42).",
     )
+    ca_file: Path | None = Field(None, description="PEM file of further certificate authorities, such as the company's own.")
     connect_seconds: float = Field(5.0, description="Time to connect to any outside address, seconds.")
     webhook_seconds: float = Field(15.0, description="Whole webhook attempt, seconds (C34).")
     webhook_read_bytes: int = Field(16 * 1024, description="Bytes of a webhook answer that are read (C34).")
     webhook_keep_bytes: int = Field(2048, description="Bytes of a webhook answer that are kept in the log (C34).")
     webhook_strict: bool = Field(False, description="Send the seed's fields alone (C30).")
+    webhook_threads: int = Field(32, description="Webhooks in flight at once in one process; a thread waits for each.")
+    webhook_per_address: int = Field(4, description="Webhooks in flight at once to one address; one while the address fails.")
+    webhook_retry_after_seconds: float = Field(36000.0, description="Longest Retry-After that is honoured: the schedule's longest step.")
+    webhook_give_up_seconds: float = Field(432000.0, description="An address that only fails for this long, five days, is disabled.")
+    webhook_secret_overlap_seconds: float = Field(86400.0, description="An old secret signs beside the new one for this long.")
     webhook_lease_seconds: float = Field(60.0, description="A claimed delivery is free again after this long: four attempts' worth.")
 
     # Recordings
@@ -58,6 +69,10 @@ class Settings(BaseSettings):
     download_seconds: float = Field(600.0, description="Whole download with its resumes, seconds.")
     download_read_seconds: float = Field(30.0, description="Longest silence of a file server, seconds.")
     download_min_bytes_per_second: float = Field(1024.0, description="Slower servers are dropped after the first half minute.")
+    download_resumes: int = Field(20, description="Connections one download may use; each must bring new bytes.")
+    inspect_seconds: float = Field(30.0, description="Longest look into a recording, seconds: 100 MiB of 8 kbit/s speech takes two.")
+    inspect_cpu_seconds: int = Field(20, description="Processor time of that look, seconds.")
+    inspect_memory_bytes: int = Field(1024 * MIB, description="Address space of that look; the libraries alone map 300 MiB.")
     max_redirects: int = Field(3, description="Redirects followed for audio, each vetted anew (C42).")
 
     # Transcription
@@ -96,6 +111,8 @@ class Settings(BaseSettings):
     prefect_seconds: float = Field(5.0, description="One request to Prefect from the ingress, seconds: the call is committed already.")
     work_pool: str = Field("calls", description="Work pool of the call flows.")
     house_pool: str = Field("house", description="Work pool of the housekeeping flows, so that long calls never delay deliveries.")
+    live_queue: str = Field("live", description="Work queue of calls as they come.")
+    bulk_queue: str = Field("bulk", description="Work queue of back-fills: served when no live call waits.")
     worker_limit: int = Field(2, description="Calls one worker processes at once: one a core (D6).")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
@@ -104,6 +121,7 @@ class Settings(BaseSettings):
     # Warehouse
     load_batch_calls: int = Field(1000, description="Calls loaded in one warehouse transaction.")
     load_lease_seconds: float = Field(300.0, description="Lease of the one loader.")
+    publish_share: float = Field(0.1, description="Largest share of time spent copying the warehouse for readers: big files go out less often.")
 
     @field_validator("allowed_networks", mode="before")
     @classmethod

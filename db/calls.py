@@ -183,8 +183,8 @@ def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_
 
 
 def beat(session: Session, call_id: str, token: str, until: datetime, **values: Any) -> None:
-    """Prolong the lease and set `status` or `progress`; raises `LeaseLost` when another run took the call."""
-    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    """Prolong the lease and set `status` or `progress`; raises `LeaseLost` when another run took the call, or it has ended."""
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     if session.execute(update(Call).where(mine).values(lease_until=until, **values).returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
 
@@ -209,6 +209,12 @@ def release(session: Session, call_id: str, token: str, at: datetime, why: str) 
     statement = update(Call).where(mine).values(status="queued", lease_token=None, lease_until=None).returning(Call.call_id)
     if session.execute(statement).first() is not None:
         note(session, get(session, call_id), why, at)
+
+
+def unlink_run(session: Session, call_id: str) -> None:
+    """Forget a flow run that Prefect does not know any more, so that a new one can be made."""
+    free = {"status": "received", "flow_run_id": None, "triggered_at": None, "lease_token": None, "lease_until": None}
+    session.execute(update(Call).where(Call.call_id == call_id, Call.status.not_in(TERMINAL)).values(free))
 
 
 def forget(session: Session, call_id: str, at: datetime, actor: str) -> None:

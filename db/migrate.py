@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from db import search
 from db.engine import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -20,6 +21,7 @@ def upgrade(database: Database) -> None:
     with database.begin() as session:
         alembic.attributes["connection"] = session.connection()
         command.upgrade(alembic, "head")
+        search.ensure(session.connection())
 
 
 def is_current(database: Database) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Computed,
     DateTime,
     Dialect,
     ForeignKey,
@@ -134,12 +135,15 @@ class DefinitionVersion(Base):
 
 
 class Call(Base):
-    """One call of the CRM and where it is on its way. `lease_token` fences a worker that lost the call."""
+    """One call of the CRM and where it is on its way. `lease_token` fences a worker that lost the call.
+
+    `at` is when it took place, as far as that is known: what people sort and filter by.
+    """
 
     __tablename__ = "calls"
     call_id: Mapped[str] = mapped_column(primary_key=True)
     key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.key_id"))
-    manager_id: Mapped[str] = mapped_column(index=True)
+    manager_id: Mapped[str]
     deal_id: Mapped[str]
     deal_stage_id: Mapped[str]
     audio_url: Mapped[str] = mapped_column(Text)
@@ -149,6 +153,7 @@ class Call(Base):
     language: Mapped[str | None]
     started_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(index=True)
+    at: Mapped[datetime] = mapped_column(Computed("coalesce(started_at, received_at)", persisted=True))
     priority: Mapped[str] = mapped_column(default="live")
     attempt: Mapped[int] = mapped_column(default=1)
     status: Mapped[str]
@@ -162,7 +167,14 @@ class Call(Base):
     lease_token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    __table_args__ = (Index("calls_by_status", "status", "received_at"),)
+    __table_args__ = (
+        Index("calls_by_status", "status", "received_at"),
+        Index("calls_by_time", "at", "call_id", "status", "deal_stage_id", "manager_id"),
+        Index("calls_by_manager", "manager_id", "at", "call_id"),
+        Index("calls_by_stage", "deal_stage_id", "at", "call_id"),
+        Index("calls_by_state", "status", "at", "call_id"),
+        Index("calls_by_deal", "deal_id", "at"),
+    )
 
 
 class CallEvent(Base):
@@ -240,6 +252,54 @@ class Override(Base):
     superseded_at: Mapped[datetime | None]
 
 
+class CallScore(Base):
+    """What the pages filter calls by: completion of a checklist in percent with people's marks; `at` is the call's."""
+
+    __tablename__ = "call_scores"
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True)
+    checklist_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    completion: Mapped[float]
+    __table_args__ = (
+        Index("scores_by_time", "at", "call_id", "completion"),
+        Index("scores_by_checklist", "checklist_id", "at", "call_id", "completion"),
+    )
+
+
+class Appeal(Base):
+    """A manager's objection to the mark of one stage, and the answer; `accepted` is empty while it waits."""
+
+    __tablename__ = "appeals"
+    appeal_id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"), index=True)
+    checklist_id: Mapped[str]
+    stage_id: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+    accepted: Mapped[bool | None]
+    answer: Mapped[str] = mapped_column(Text, default="")
+    answered_by: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+
+
+class Trial(Base):
+    """A definition that is tried on stored calls before anything is judged by it; `outcomes` hold one entry a call."""
+
+    __tablename__ = "trials"
+    trial_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    definition_id: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    call_ids: Mapped[list[Any]]
+    status: Mapped[str]
+    outcomes: Mapped[list[Any]] = mapped_column(default=list)
+    problem: Mapped[str | None]
+    author: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+
+
 class LoadOutbox(Base):
     """A call whose warehouse rows are out of date; drained by the one loader."""
 
@@ -292,7 +352,11 @@ class Delivery(Base):
     lock_token: Mapped[str | None]
     locked_until: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
-    __table_args__ = (Index("deliveries_due", "status", "next_attempt_at"),)
+    __table_args__ = (
+        Index("deliveries_due", "status", "next_attempt_at"),
+        Index("deliveries_by_time", "created_at"),
+        Index("deliveries_by_status", "status", "created_at"),
+    )
 
 
 class DeliveryAttempt(Base):

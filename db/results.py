@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from checklists.transcript import Transcript
+from db import scores
 from db.models import Recording, Result, TranscriptRow
 
 Kind = Literal["checklist", "table"]
@@ -51,6 +52,8 @@ def save(
     row.status, row.content, row.created_at = status, content, at
     session.add(row)
     session.flush()
+    if kind == "checklist":
+        scores.refresh(session, call_id, definition_id)
     return row
 
 

@@ -1,0 +1,1 @@
+"""Prefect flows, and the resident worker that runs them in its own process with the model loaded."""

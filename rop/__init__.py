@@ -1,0 +1,1 @@
+"""The `rop` command: the stack of one machine, keys, definitions, calls, queries."""

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -114,11 +115,29 @@ def upgrade() -> None:
         "rate_hits",
         sa.Column("hit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("bucket", sa.String(), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("hit_id"),
     )
     with op.batch_alter_table("rate_hits", schema=None) as batch_op:
         batch_op.create_index("rate_hits_by_bucket", ["bucket", "at"], unique=False)
+
+    op.create_table(
+        "trials",
+        sa.Column("trial_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("definition_id", sa.String(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("call_ids", sa.JSON(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("outcomes", sa.JSON(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("trial_id"),
+    )
+    with op.batch_alter_table("trials", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_trials_created_at"), ["created_at"], unique=False)
 
     op.create_table(
         "users",
@@ -141,19 +160,20 @@ def upgrade() -> None:
         sa.Column("deal_id", sa.String(), nullable=False),
         sa.Column("deal_stage_id", sa.String(), nullable=False),
         sa.Column("audio_url", sa.Text(), nullable=False),
-        sa.Column("duration_hint", sa.Double(), nullable=True),
+        sa.Column("duration_hint", sa.Float(), nullable=True),
         sa.Column("manager_channel", sa.String(), nullable=True),
         sa.Column("direction", sa.String(), nullable=True),
         sa.Column("language", sa.String(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), sa.Computed("coalesce(started_at, received_at)", persisted=True), nullable=False),
         sa.Column("priority", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("reason_code", sa.String(), nullable=True),
         sa.Column("reason", sa.JSON(), nullable=True),
         sa.Column("warnings", sa.JSON(), nullable=False),
-        sa.Column("progress", sa.Double(), nullable=False),
+        sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("runs", sa.Integer(), nullable=False),
         sa.Column("flow_run_id", sa.String(), nullable=True),
         sa.Column("triggered_at", sa.DateTime(timezone=True), nullable=True),
@@ -167,8 +187,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_id"),
     )
     with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.create_index("calls_by_deal", ["deal_id", "at"], unique=False)
+        batch_op.create_index("calls_by_manager", ["manager_id", "at", "call_id"], unique=False)
+        batch_op.create_index("calls_by_stage", ["deal_stage_id", "at", "call_id"], unique=False)
+        batch_op.create_index("calls_by_state", ["status", "at", "call_id"], unique=False)
         batch_op.create_index("calls_by_status", ["status", "received_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_calls_manager_id"), ["manager_id"], unique=False)
+        batch_op.create_index("calls_by_time", ["at", "call_id", "status", "deal_stage_id", "manager_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_calls_received_at"), ["received_at"], unique=False)
 
     op.create_table(
@@ -220,6 +244,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sessions_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "appeals",
+        sa.Column("appeal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("call_id", sa.String(), nullable=False),
+        sa.Column("checklist_id", sa.String(), nullable=False),
+        sa.Column("stage_id", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.String(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("appeal_id"),
+    )
+    with op.batch_alter_table("appeals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_appeals_call_id"), ["call_id"], unique=False)
+
+    op.create_table(
         "call_events",
         sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("call_id", sa.String(), nullable=False),
@@ -232,6 +275,19 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("call_events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_call_events_call_id"), ["call_id"], unique=False)
+
+    op.create_table(
+        "call_scores",
+        sa.Column("call_id", sa.String(), nullable=False),
+        sa.Column("checklist_id", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completion", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("call_id", "checklist_id"),
+    )
+    with op.batch_alter_table("call_scores", schema=None) as batch_op:
+        batch_op.create_index("scores_by_checklist", ["checklist_id", "at", "call_id", "completion"], unique=False)
+        batch_op.create_index("scores_by_time", ["at", "call_id", "completion"], unique=False)
 
     op.create_table(
         "deliveries",
@@ -252,6 +308,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_id"),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("deliveries_by_status", ["status", "created_at"], unique=False)
+        batch_op.create_index("deliveries_by_time", ["created_at"], unique=False)
         batch_op.create_index("deliveries_due", ["status", "next_attempt_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_call_id"), ["call_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_endpoint_id"), ["endpoint_id"], unique=False)
@@ -283,7 +341,7 @@ def upgrade() -> None:
         sa.Column("codec", sa.String(), nullable=False),
         sa.Column("channels", sa.Integer(), nullable=False),
         sa.Column("sample_rate", sa.Integer(), nullable=False),
-        sa.Column("duration", sa.Double(), nullable=False),
+        sa.Column("duration", sa.Float(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"], ondelete="CASCADE"),
@@ -324,7 +382,7 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("error_code", sa.String(), nullable=True),
         sa.Column("response", sa.Text(), nullable=False),
@@ -354,12 +412,23 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_deliveries_endpoint_id"))
         batch_op.drop_index(batch_op.f("ix_deliveries_call_id"))
         batch_op.drop_index("deliveries_due")
+        batch_op.drop_index("deliveries_by_time")
+        batch_op.drop_index("deliveries_by_status")
 
     op.drop_table("deliveries")
+    with op.batch_alter_table("call_scores", schema=None) as batch_op:
+        batch_op.drop_index("scores_by_time")
+        batch_op.drop_index("scores_by_checklist")
+
+    op.drop_table("call_scores")
     with op.batch_alter_table("call_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_call_events_call_id"))
 
     op.drop_table("call_events")
+    with op.batch_alter_table("appeals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_appeals_call_id"))
+
+    op.drop_table("appeals")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sessions_user_id"))
 
@@ -375,11 +444,19 @@ def downgrade() -> None:
     op.drop_table("endpoint_secrets")
     with op.batch_alter_table("calls", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_calls_received_at"))
-        batch_op.drop_index(batch_op.f("ix_calls_manager_id"))
+        batch_op.drop_index("calls_by_time")
         batch_op.drop_index("calls_by_status")
+        batch_op.drop_index("calls_by_state")
+        batch_op.drop_index("calls_by_stage")
+        batch_op.drop_index("calls_by_manager")
+        batch_op.drop_index("calls_by_deal")
 
     op.drop_table("calls")
     op.drop_table("users")
+    with op.batch_alter_table("trials", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_trials_created_at"))
+
+    op.drop_table("trials")
     with op.batch_alter_table("rate_hits", schema=None) as batch_op:
         batch_op.drop_index("rate_hits_by_bucket")
 

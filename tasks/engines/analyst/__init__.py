@@ -9,6 +9,7 @@ from typing import Protocol
 from checklists.definitions import Checklist, Table
 from checklists.findings import Findings, TableFindings
 from checklists.transcript import Transcript
+from core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,14 @@ class Analyst(Protocol):
 
     def extract(self, transcript: Transcript, table: Table, context: Context) -> TableFindings:
         """A value, or None with a reason, for every field."""
+
+
+def build(settings: Settings, name: str | None = None) -> Analyst:
+    """The engine called `name` (`rules` or `openai`), or the one the settings choose. Heavy imports happen here alone."""
+    if (name or settings.analyst_engine) == "openai":
+        from tasks.engines.analyst.openai import OpenAIAnalyst
+
+        return OpenAIAnalyst(settings)
+    from tasks.engines.analyst.rules import RulesAnalyst
+
+    return RulesAnalyst(settings)

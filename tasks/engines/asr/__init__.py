@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from checklists.transcript import Transcript
+from core.settings import Settings
 
 Channel = Literal["left", "right"]
 AudioFormat = Literal["mp3", "wav", "ogg"]
@@ -15,7 +16,7 @@ AudioFormat = Literal["mp3", "wav", "ogg"]
 class Progress(Protocol):
     """Told the share of the audio that is done, 0 to 1, at least at every segment. May raise to stop the work."""
 
-    def __call__(self, fraction: float) -> None: ...
+    def __call__(self, fraction: float, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,14 @@ class Transcriber(Protocol):
 
     def transcribe(self, job: Job, progress: Progress) -> Recognition:
         """The transcript of one recording. Thread-safe."""
+
+
+def build(settings: Settings) -> Transcriber:
+    """The engine that `asr_engine` names, not loaded yet."""
+    if settings.asr_engine == "openai":
+        from tasks.engines.asr.openai import OpenAITranscriber
+
+        return OpenAITranscriber(settings)
+    from tasks.engines.asr.whisper import WhisperTranscriber
+
+    return WhisperTranscriber(settings)

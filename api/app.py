@@ -1,0 +1,61 @@
+"""The application: everything the CRM talks to. Pages are one more router."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from api import assets, openapi, problems
+from api import context as contexts
+from api.middleware import CallIdPaths, RequestLog
+from api.routes import calls, deliveries, directory, health, rework, selftest, tables, upload, webhooks
+from core import logging
+from core import settings as settings_module
+from core.settings import Settings
+from db import migrate
+from db.engine import Database
+
+PREFIX = "/api/v1"
+ROUTERS = (upload.router, calls.router, rework.router, deliveries.router, tables.router, directory.router, webhooks.router, selftest.router)
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """The API on an existing, migrated database; without one it opens that of the settings."""
+    context = contexts.build(settings, database)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.close()
+
+    app = FastAPI(
+        title="Цифровой РОП", version=openapi.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+    )
+    app.router.redirect_slashes = False  # a redirect would carry the key of the query string into another place
+    app.state.context = context
+    app.include_router(_api())
+    app.include_router(health.router)
+    assets.install(app)
+    problems.install(app)
+    openapi.install(app)
+    app.add_middleware(RequestLog, observe=context.metrics.observe)
+    app.add_middleware(CallIdPaths, prefix=f"{PREFIX}/calls/")
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The application of `uvicorn --factory api.app:from_environment --no-access-log`: settings from `ROP_…`, schema brought up to date."""
+    settings = settings_module.load()
+    logging.configure(settings)
+    database = Database(settings.db_url)
+    migrate.upgrade(database)
+    return create_app(settings, database)
+
+
+def _api() -> APIRouter:
+    api = APIRouter(prefix=PREFIX)
+    for router in ROUTERS:
+        api.include_router(router)
+    return api

@@ -1,0 +1,92 @@
+"""Who calls: the key from any of three places, live and within its rate limit (C1, C2, C7)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
+
+from api.context import Context, Ctx
+from core import clock
+from core.errors import NotAuthenticated, RateLimited
+from db import keys
+from db.models import ApiKey
+
+QUERY = APIKeyQuery(name="apiKey", auto_error=False, scheme_name="apiKey", description="Параметр `apiKey` в адресе")
+HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="X-API-Key", description="Заголовок `X-API-Key`")
+BEARER = HTTPBearer(auto_error=False, scheme_name="Bearer", description="Заголовок `Authorization: Bearer`")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The integration that sent the request; `key_id` stays the same through rotations. Nobody has None."""
+
+    key_id: str | None
+    defaults: dict[str, Any]
+
+
+NOBODY = Caller(None, {})
+
+
+def _required(request: Request, context: Ctx, _q: Any = Depends(QUERY), _h: Any = Depends(HEADER), _b: Any = Depends(BEARER)) -> Caller:
+    found = _identify(request, context)
+    if found is None:
+        raise NotAuthenticated
+    return _admit(request, context, found, "api")
+
+
+def _polling(request: Request, context: Ctx, _q: Any = Depends(QUERY), _h: Any = Depends(HEADER), _b: Any = Depends(BEARER)) -> Caller:
+    found = _identify(request, context)
+    if found is not None:
+        return _admit(request, context, found, "poll")
+    if context.settings.call_ready_auth == "required":
+        raise NotAuthenticated
+    _count(context, f"poll:{request.client.host if request.client else ''}")
+    return NOBODY
+
+
+def _identify(request: Request, context: Context) -> ApiKey | None:
+    """The live key of the request, None without any; raises `NotAuthenticated` for a wrong one or two different ones."""
+    given = {one for one in _given(request) if one}
+    if not given:
+        return None
+    if len(given) > 1:
+        raise NotAuthenticated
+    with context.database.read() as session:
+        row = keys.find(session, context.secret, given.pop(), clock.now())
+    if row is None:
+        raise NotAuthenticated
+    return row
+
+
+def _given(request: Request) -> list[str]:
+    bearers = [value.partition(" ") for value in request.headers.getlist("authorization")]
+    return [
+        *request.query_params.getlist("apiKey"),
+        *request.headers.getlist("x-api-key"),
+        *(token.strip() for scheme, _, token in bearers if scheme.lower() == "bearer"),
+    ]
+
+
+def _admit(request: Request, context: Context, row: ApiKey, bucket: str) -> Caller:
+    caller = Caller(keys.integration(row.key_id), row.defaults)
+    request.state.logged["key_id"] = row.key_id
+    _count(context, f"{bucket}:{caller.key_id}")
+    at = clock.now()
+    if keys.needs_touch(row, at):
+        with context.database.begin() as session:
+            keys.touch(session, row.key_id, at)
+    return caller
+
+
+def _count(context: Context, bucket: str) -> None:
+    wait = context.limiter.admit(bucket, context.settings.rate_limit, clock.now().timestamp())
+    if wait is not None:
+        raise RateLimited(retry_after=max(1, math.ceil(wait)))
+
+
+RequiredKey = Annotated[Caller, Depends(_required)]
+PollingKey = Annotated[Caller, Depends(_polling)]

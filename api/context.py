@@ -1,0 +1,68 @@
+"""What the API builds once a process and hands to every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.metrics import Metrics
+from api.problems import language_of
+from api.starter import Starter
+from core.http import Guarded
+from core.secrets import server_secret
+from core.settings import Settings
+from db.engine import Database
+from db.ratelimit import Limiter
+from tasks.prefect_api import PrefectApi
+
+
+@dataclass(frozen=True)
+class Context:
+    """The process's tools."""
+
+    settings: Settings
+    database: Database
+    secret: bytes
+    limiter: Limiter
+    http: Guarded
+    prefect: PrefectApi
+    starter: Starter
+    metrics: Metrics
+
+    def close(self) -> None:
+        """Let running starts end, then give connections back."""
+        self.starter.close()
+        self.prefect.close()
+        self.limiter.close()
+        self.database.dispose()
+
+
+def build(settings: Settings, database: Database | None) -> Context:
+    """Everything from settings; a database that is handed in is used as it is."""
+    database = database or Database(settings.db_url)
+    prefect = PrefectApi(settings)
+    return Context(
+        settings=settings,
+        database=database,
+        secret=server_secret(settings),
+        limiter=Limiter(database),
+        http=Guarded(settings),
+        prefect=prefect,
+        starter=Starter(database, prefect, settings),
+        metrics=Metrics(database),
+    )
+
+
+def _of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+def _language(request: Request) -> str:
+    return language_of(request.headers)
+
+
+Ctx = Annotated[Context, Depends(_of)]
+Language = Annotated[str, Depends(_language)]

@@ -1,0 +1,76 @@
+"""What a person may ask for after a call was judged: judge again, swap the speakers, forget it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy.orm import Session
+
+from api.answers import keyed
+from api.auth import Caller, RequiredKey
+from api.bodies import body
+from api.context import Context, Ctx
+from api.openapi import accepts
+from api.routes.calls import CallId
+from api.schemas import Removed, Requested, RescoreBody
+from core import clock, ids
+from core.errors import NotFound
+from core.storage import Storage
+from db import calls, definitions, results, speakers
+from tasks import dispatch
+
+FORMATS = ("mp3", "wav", "ogg")
+
+router = APIRouter(tags=["Звонки"], prefix="/calls/{call_id}")
+
+
+@router.post("/rescore", summary="Пересчитать оценку", openapi_extra=accepts(RescoreBody, required=False), responses=keyed(400, 404, 413))
+def rescore(context: Ctx, _caller: RequiredKey, call_id: CallId, sent: Annotated[RescoreBody, Depends(body(RescoreBody))]) -> Requested:
+    """Оценивает звонок заново по действующим версиям; прежние результаты сохраняются."""
+    with context.database.read() as session:
+        _refuse_unheard(session, call_id)
+        if sent.checklist_id is not None:
+            definitions.load(session, "checklist", sent.checklist_id)
+    dispatch.rescore(context.database, context.prefect, context.settings, call_id, sent.checklist_id)
+    return Requested(call_id=call_id)
+
+
+@router.post("/swap-speakers", summary="Поменять говорящих местами", responses=keyed(400, 404))
+def swap_speakers(context: Ctx, caller: RequiredKey, call_id: CallId) -> Requested:
+    """Менеджер становится клиентом и наоборот; оценка пересчитывается."""
+    with context.database.begin() as session:
+        calls.get(session, call_id)
+        speakers.swap(session, call_id, _actor(caller), clock.now())
+    dispatch.rescore(context.database, context.prefect, context.settings, call_id)
+    return Requested(call_id=call_id)
+
+
+@router.delete("", summary="Удалить звонок и персональные данные", responses=keyed(400, 404))
+def forget(context: Ctx, caller: RequiredKey, call_id: CallId) -> Removed:
+    """Удаляет запись, расшифровку, результаты и доставки; из хранилища аналитики звонок уходит при ближайшей загрузке."""
+    with context.database.read() as session:
+        calls.get(session, call_id)
+        recording = results.recording(session, call_id)
+    # Files first: a call that is gone from the database could not be asked to delete them again.
+    _delete_files(context, call_id, recording.path if recording else None)
+    with context.database.begin() as session:
+        calls.forget(session, call_id, clock.now(), _actor(caller))
+    return Removed()
+
+
+def _delete_files(context: Context, call_id: str, path: str | None) -> None:
+    storage, name = Storage(context.settings), ids.stable_id("rec", call_id)
+    storage.part(name).unlink(missing_ok=True)
+    for one in {path, *(f"{name}.{extension}" for extension in FORMATS)} - {None}:
+        storage.delete(str(one))
+
+
+def _refuse_unheard(session: Session, call_id: str) -> None:
+    calls.get(session, call_id)
+    if results.transcript_row(session, call_id) is None:
+        raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
+
+
+def _actor(caller: Caller) -> str:
+    return f"api:{caller.key_id}"

@@ -1,0 +1,400 @@
+"""Bodies and answers of the API. Unknown fields are ignored; ids are opaque strings (C12)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from checklists.results import ChecklistResult
+
+NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+MAX_URL = 8192
+MAX_OFFICES = 5_000
+MAX_MEMBERS = 20_000
+MAX_MANAGERS = 20_000
+
+
+def _number_as_text(value: Any) -> Any:
+    """CRMs with numeric ids send them as JSON numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or "@" in parts.netloc or any(c.isspace() for c in value):
+        raise PydanticCustomError(
+            "rop", "url", {"ru": "ожидается адрес http:// или https:// без логина и пароля", "en": "must be an http(s) URL without a login"}
+        )
+    return value
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "must be a number")
+    return value
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_no_bool),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d{1,6}(\.\d{1,3})?$"}]}, mode="validation"
+    ),
+]
+Hours = Annotated[
+    float,
+    BeforeValidator(_no_bool),
+    Field(ge=0, le=720, allow_inf_nan=False),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 720}, {"type": "string", "pattern": r"^[1-6]?\d{1,2}$"}]}, mode="validation"
+    ),
+]
+Score = Annotated[
+    int,
+    BeforeValidator(_no_bool),
+    Field(ge=-1, le=1),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": -1, "maximum": 1}, {"enum": ["1", "-1", "0"]}]}, mode="validation"),
+]
+Id = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROL),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128, "pattern": NO_CONTROL}, {"type": "integer"}]}, mode="validation"
+    ),
+]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROL)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL, pattern=NO_CONTROL), AfterValidator(_http_url)]
+Language = Annotated[str, StringConstraints(pattern=r"^([a-z]{2}|auto)$")]
+PublicStatus = Literal["queued", "processing", "done", "failed", "no_speech"]
+
+
+class Request(BaseModel):
+    """Base of every body."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=False)
+
+
+class Answer(BaseModel):
+    """Base of every answer; made of a record, it takes the attributes of its own names."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class Upload(Request):
+    """Ссылка на запись звонка и то, что CRM о нём знает."""
+
+    manager_id: Id = Field(description="ID менеджера из CRM", examples=["mgr_001"])
+    call_id: Id = Field(description="Уникальный ID звонка", examples=["call_12345_20250619"])
+    deal_id: Id = Field(description="ID сделки в CRM", examples=["deal_5678"])
+    deal_stage_id: Id = Field(description="ID этапа сделки", examples=["stage_qualification"])
+    audio_url: Url = Field(description="URL для скачивания аудио", examples=["https://crm.company.com/files/audio/call_12345.mp3"])
+    duration: Seconds | None = Field(None, description="Длительность в секундах, подсказка; больше 2700 не принимается", examples=[312])
+    manager_channel: Literal["left", "right"] | None = Field(None, description="Канал менеджера в стереозаписи")
+    direction: Literal["in", "out"] | None = Field(None, description="Направление звонка")
+    language: Language | None = Field(None, description="Язык разговора, две буквы ISO 639-1 или auto", examples=["ru"])
+    started_at: AwareDatetime | None = Field(
+        None, description="Начало разговора, ISO 8601 с часовым поясом", examples=["2025-06-19T10:00:00+03:00"]
+    )
+
+
+class Accepted(Answer):
+    """Звонок принят и поставлен в очередь."""
+
+    status: Literal["queued"] = "queued"
+    call_id: str = Field(examples=["call_12345_20250619"])
+
+
+class OfficeBody(Request):
+    """Офис; списки сотрудников заменяют прежние."""
+
+    office_title: Title = Field(description="Название офиса", examples=["Офис продаж Центр"])
+    office_id: Id = Field(description="ID офиса", examples=["office_001"])
+    leader_ids: list[Id] = Field(default_factory=list, max_length=MAX_MEMBERS, description="ID руководителей")
+    managers_ids: list[Id] = Field(default_factory=list, max_length=MAX_MEMBERS, description="ID менеджеров")
+
+
+class OfficesUpdate(Request):
+    """Структура офисов."""
+
+    offices: list[OfficeBody] = Field(max_length=MAX_OFFICES, description="Офисы")
+    mode: Literal["merge", "full"] = Field("merge", description="full закрывает офисы, которых нет в запросе")
+
+
+class ManagerBody(Request):
+    """Менеджер."""
+
+    manager_id: Id = Field(description="ID менеджера", examples=["manager_789"])
+    name: Name = Field(description="Имя", examples=["Иван"])
+    surname: Name = Field(description="Фамилия", examples=["Иванов"])
+    middlename: Name = Field("", description="Отчество", examples=["Иванович"])
+
+
+class ManagersUpdate(Request):
+    """Данные менеджеров."""
+
+    managers: list[ManagerBody] = Field(max_length=MAX_MANAGERS, description="Менеджеры")
+    mode: Literal["merge", "full"] = Field("merge", description="full отключает менеджеров, которых нет в запросе")
+
+
+class Synced(Answer):
+    """Что изменила синхронизация."""
+
+    status: Literal["ok"] = "ok"
+    created: int
+    updated: int
+    unchanged: int
+    deactivated: int | None = Field(None, description="Отключено записей, которых не было в запросе с mode=full")
+
+
+class Reason(Answer):
+    """Почему обработка не удалась."""
+
+    code: str
+    detail: str
+
+
+class Ready(Answer):
+    """Результаты готовы: поля таблицы, null там, где ничего не найдено."""
+
+    ready: Literal[True] = True
+    data: dict[str, Any] = Field(examples=[{"field1": "значение1", "field2": "значение2", "custom_field": "результат анализа"}])
+
+
+class NotReady(Answer):
+    """Результатов ещё нет или не будет: `status` говорит, что со звонком."""
+
+    ready: Literal[False] = False
+    status: Literal["queued", "processing", "failed", "no_speech"]
+    error: Reason | None = None
+
+
+class Readiness(Answer):
+    """Ответ без ключа: только готовность."""
+
+    ready: bool
+
+
+class Step(Answer):
+    """Шаг обработки звонка."""
+
+    at: AwareDatetime
+    name: str
+    attempt: int
+    detail: dict[str, Any]
+
+
+class CallAnswer(Answer):
+    """Состояние звонка: `stage` уточняет `status`, `progress` от 0 до 1 внутри этапа."""
+
+    call_id: str
+    status: PublicStatus
+    stage: str
+    progress: float
+    error: Reason | None
+    warnings: list[str]
+    attempt: int
+    manager_id: str
+    deal_id: str
+    deal_stage_id: str
+    duration: float | None = Field(description="Длительность записи в секундах")
+    received_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    timeline: list[Step]
+
+
+class MarkBody(Request):
+    """Отметка человека: 1 выполнено, -1 не выполнено, 0 этап не относится к разговору."""
+
+    checklist_id: Id = Field(examples=["sales"])
+    stage_id: Id = Field(examples=["greeting"])
+    score: Score
+    reason: Text = Field(description="Почему", examples=["Представился до записи разговора"])
+    author: Title = Field(description="Кто отметил", examples=["Петрова А. И."])
+
+
+class Mark(Answer):
+    """Действующая отметка человека."""
+
+    checklist_id: str
+    stage_id: str
+    score: int
+    reason: str
+    author: str
+    created_at: AwareDatetime
+
+
+class ChecklistItem(Answer):
+    """Результат одного чек-листа: `result` при `status` ok, `error` при failed."""
+
+    checklist_id: str
+    version: str
+    revision: int
+    status: Literal["ok", "failed"]
+    result: ChecklistResult | None = None
+    error: Reason | None = None
+    marks: list[Mark]
+
+
+class ChecklistsAnswer(Answer):
+    """Результаты звонка по чек-листам."""
+
+    call_id: str
+    checklists: list[ChecklistItem]
+
+
+class AttemptAnswer(Answer):
+    """Одна попытка доставки: код ответа CRM или причина, по которой ответа нет."""
+
+    number: int
+    at: AwareDatetime
+    seconds: float
+    status_code: int | None
+    error_code: str | None
+    response: str = Field(description="Начало ответа CRM")
+
+
+class DeliveryAnswer(Answer):
+    """Одно webhook-уведомление с попытками."""
+
+    delivery_id: str = Field(description="Совпадает с заголовком webhook-id")
+    call_id: str | None
+    event: str
+    endpoint_id: str
+    status: Literal["pending", "delivered", "dead"]
+    created_at: AwareDatetime
+    next_attempt_at: AwareDatetime | None
+    delivered_at: AwareDatetime | None
+    attempts: list[AttemptAnswer]
+
+
+class DeliveriesAnswer(Answer):
+    """Доставки, новые сначала."""
+
+    deliveries: list[DeliveryAnswer]
+
+
+class ReplayBody(Request):
+    """С какого момента повторить; без `endpoint_id` по всем адресам."""
+
+    since: AwareDatetime = Field(examples=["2025-06-19T00:00:00+03:00"])
+    endpoint_id: Id | None = None
+
+
+class Replayed(Answer):
+    """Сколько доставок поставлено в очередь заново."""
+
+    status: Literal["ok"] = "ok"
+    replayed: int
+
+
+class WebhookBody(Request):
+    """Куда отправлять результаты: чек-листа или таблицы `id`, либо события (`call.failed`, `call.no_speech`) этого ключа."""
+
+    kind: Literal["checklist", "table", "events"]
+    id: Id | None = Field(None, description="ID чек-листа или таблицы", examples=["TBL_1755863365"])
+    url: Url = Field(examples=["https://crm.company.com/webhooks/rop"])
+
+
+class RotateBody(Request):
+    """Сколько часов прежний секрет подписывает рядом с новым."""
+
+    overlap_hours: Hours = Field(24, description="Часы, от 0 до 720")
+
+
+class EndpointAnswer(Answer):
+    """Адрес webhook."""
+
+    endpoint_id: str
+    kind: Literal["checklist", "table", "events"]
+    id: str | None
+    url: str
+    created_at: AwareDatetime
+    disabled_at: AwareDatetime | None
+    disabled_reason: str | None
+    failing_since: AwareDatetime | None
+
+
+class EndpointsAnswer(Answer):
+    """Адреса webhook."""
+
+    webhooks: list[EndpointAnswer]
+
+
+class SecretAnswer(Answer):
+    """Адрес и действующий секрет его подписи (`whsec_…`)."""
+
+    webhook: EndpointAnswer
+    secret: str
+
+
+class TestAnswer(Answer):
+    """Что ответила CRM на проверочное событие."""
+
+    endpoint_id: str
+    delivery_id: str
+    delivered: bool
+    status_code: int | None
+    error_code: str | None
+    seconds: float
+    response: str
+
+
+class Removed(Answer):
+    """Удалено."""
+
+    status: Literal["deleted"] = "deleted"
+
+
+class RescoreBody(Request):
+    """Какой чек-лист пересчитать; без него все."""
+
+    checklist_id: Id | None = Field(None, examples=["sales"])
+
+
+class Requested(Answer):
+    """Принято в работу; новые результаты появятся следующей ревизией."""
+
+    status: Literal["queued"] = "queued"
+    call_id: str
+
+
+class SelfTestStep(Answer):
+    """Шаг самопроверки."""
+
+    name: Literal["accepted", "transcribed", "checklists", "tables", "webhooks"]
+    status: Literal["ok", "waiting", "failed"]
+    detail: str
+
+
+class SelfTestAnswer(Answer):
+    """Ход самопроверки: шаги образцового звонка и что CRM ответила на каждое уведомление."""
+
+    call_id: str
+    status: PublicStatus
+    steps: list[SelfTestStep]
+    tests: list[TestAnswer] = Field(description="Проверочные события, отправленные при запуске")
+    deliveries: list[DeliveryAnswer] = Field(description="Доставки результатов образцового звонка")
+
+
+class ProblemBody(BaseModel):
+    """Ошибка: `code` постоянный, `detail` для людей."""
+
+    code: str
+    detail: str
+    fields: dict[str, str] | None = Field(None, description="Что не так с каждым полем")
+    status: PublicStatus | None = Field(None, description="Состояние уже принятого звонка (409)")
+    received_at: AwareDatetime | None = Field(None, description="Когда звонок был принят (409)")
+    call_id: str | None = None
+    request_id: str

@@ -1,0 +1,114 @@
+"""The way of one call. A flow run names the call and nothing else; everything it needs is in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import State, flow, get_run_logger
+from prefect.exceptions import Abort
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.states import Cancelled as CancelledState
+from prefect.states import Completed, Failed
+from tasks.download import download
+from tasks.notify import notify
+
+from core.errors import Cancelled, LeaseLost, NotFound, RopError
+from db import calls, definitions, directory
+from tasks import lease as leases
+from tasks import runtime as runtimes
+from tasks.cards import publish_card
+from tasks.extract import extract
+from tasks.lease import Lease
+from tasks.publish import Judgement, publish, publish_failure, publish_silence
+from tasks.runtime import Runtime
+from tasks.score import score
+from tasks.transcribe import transcribe
+
+
+@flow(name="process-call", flow_run_name="{call_id}", retries=0)
+def process_call(call_id: str) -> State[Any]:
+    """Download, transcribe, judge, publish, notify; ends in a state with a reason that a person can read."""
+    runtime = runtimes.current()
+    with _hold(runtime, call_id) as lease:
+        try:
+            outcome = _steps(runtime, lease)
+        except LeaseLost as lost:
+            # Another attempt owns the call and this flow run's state: leave both alone.
+            raise Abort(str(lost)) from lost
+        except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason
+            outcome = _failed(runtime, lease, error)
+    runtime.leases.pop(call_id, None)
+    return outcome
+
+
+def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
+    call_id = lease.call.call_id
+    if not lease.finished:
+        _refuse_poison(runtime, lease)
+        download(call_id)
+        if transcribe(call_id)["utterances"] == 0:
+            publish_silence(call_id)
+        else:
+            lease.enter("analysing")
+            publish(call_id, _judge(runtime, lease))
+    notify(call_id)
+    return Completed(message=publish_card(runtime, call_id))
+
+
+def _hold(runtime: Runtime, call_id: str) -> Lease:
+    try:
+        lease = leases.claim(runtime.database, runtime.settings, call_id, str(flow_run.id))
+    except (LeaseLost, NotFound) as error:
+        get_run_logger().warning(error.text("ru"))
+        raise Abort(str(error)) from error
+    runtime.leases[call_id] = lease
+    return lease
+
+
+def _refuse_poison(runtime: Runtime, lease: Lease) -> None:
+    if lease.call.runs > runtime.settings.max_attempts:
+        raise calls.TooManyRuns(runs=lease.call.runs - 1)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    kind: definitions.Kind
+    definition_id: str
+    version: str
+    answer: PrefectFuture[dict[str, Any]]
+
+
+def _judge(runtime: Runtime, lease: Lease) -> list[Judgement]:
+    """Every checklist and table that this call is routed to; one that fails does not stop the others."""
+    call = lease.call
+    with runtime.database.read() as session:
+        offices = directory.offices_at(session, call.manager_id, call.received_at)
+        checklists = definitions.routed(session, "checklist", call.deal_stage_id, offices, call.manager_id)
+        tables = definitions.routed(session, "table", call.deal_stage_id, offices, call.manager_id)
+    asked = [_Asked("checklist", c.id, c.version, score.submit(call.call_id, c.id, c.version)) for c in checklists]
+    asked += [_Asked("table", t.id, t.version, extract.submit(call.call_id, t.id, t.version)) for t in tables]
+    return [_answer(one) for one in asked]
+
+
+def _answer(asked: _Asked) -> Judgement:
+    answer = asked.answer.result(raise_on_failure=False)
+    if isinstance(answer, LeaseLost | Cancelled):
+        raise answer
+    if isinstance(answer, Exception):
+        return Judgement(asked.kind, asked.definition_id, asked.version, error=_as_rop(answer))
+    return Judgement(asked.kind, asked.definition_id, asked.version, content=answer)
+
+
+def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:
+    reason = _as_rop(error)
+    if type(reason) is RopError:
+        get_run_logger().exception("unexpected error", exc_info=error)
+    publish_failure(runtime, lease, reason)
+    make = CancelledState if isinstance(reason, Cancelled) else Failed
+    return make(message=reason.text("ru"))
+
+
+def _as_rop(error: Exception) -> RopError:
+    return error if isinstance(error, RopError) else RopError()

@@ -1,0 +1,195 @@
+"""A Prefect worker that runs flows in its own process: the model stays loaded, a run costs a tenth of a new process.
+
+Registered as pool type `resident`, so that `prefect worker start --pool calls --type resident` finds it. The flows know nothing
+of it and deploy to a `process`, `docker` or `kubernetes` pool unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from prefect import Flow
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Abort, Pause
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from core import ids, logging
+from core import settings as settings_module
+from core.errors import Cancelled
+from core.settings import Settings
+from tasks import runtime as runtimes
+from tasks.runtime import Runtime
+
+FLOWS = {
+    "process-call": "flows.process_call:process_call",
+    "deliver-webhooks": "flows.deliver_webhooks:deliver_webhooks",
+    "load-warehouse": "flows.load_warehouse:load_warehouse",
+    "reconcile": "flows.reconcile:reconcile",
+}
+CANCEL_POLL_SECONDS = 2.0  # a cancelled run must stop within five
+LIVE_STATES = ["RUNNING", "PENDING"]
+
+
+class ResidentResult(BaseWorkerResult):
+    """Outcome of a run; its Prefect state was set by the flow engine already."""
+
+
+class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentResult]):
+    """Runs flow runs in threads of this process, `limit` at a time."""
+
+    type = "resident"
+    job_configuration = BaseJobConfiguration
+    job_configuration_variables = BaseVariables
+    _description = "Runs flows inside the worker process, with the models loaded once."
+    _display_name = "Resident"
+
+    def __init__(self, work_pool_name: str, name: str | None = None, limit: int | None = None, **options: Any) -> None:
+        self.settings = settings_module.load()
+        logging.configure(self.settings)
+        self._slot, slot_name = _stable_name(self.settings, work_pool_name)
+        limit = limit or self.settings.worker_limit
+        super().__init__(work_pool_name, name=name or slot_name, limit=limit, **options)
+        self.boot = ids.token(4)
+        self.runtime = Runtime(self.settings)
+        self.running: dict[UUID, str] = {}
+        self._threads = anyio.CapacityLimiter(limit)
+        self._draining = False
+
+    async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
+        """Load the model, take over what an earlier boot of this worker left, then serve until SIGTERM."""
+        runtimes.use(self.runtime)
+        if self._work_pool_name == self.settings.work_pool:
+            printer("Loading the speech model…")
+            await anyio.to_thread.run_sync(self.runtime.transcriber.load)
+        if run_once:
+            await super().start(run_once=True, with_healthcheck=with_healthcheck, printer=printer)
+            return
+        stop = _stop_signal()
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(super().start(with_healthcheck=with_healthcheck, printer=printer))
+            helpers = [group.create_task(self._recover()), group.create_task(self._watch_cancellations())]
+            await stop.wait()
+            await self._drain(printer)
+            for task in (*helpers, serving):
+                task.cancel()
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: BaseJobConfiguration,
+        task_status: anyio.abc.TaskStatus[Any] | None = None,
+    ) -> ResidentResult:
+        """Run one flow run in a thread; a flow's own failure is a state, not an error of the worker."""
+        if task_status:
+            task_status.started(f"{self.name}:{self.boot}")
+        flow = await self._flow(flow_run)
+        self.running[flow_run.id] = str(flow_run.parameters.get("call_id", ""))
+        try:
+            await anyio.to_thread.run_sync(_run, flow, flow_run, limiter=self._threads)
+        finally:
+            self.running.pop(flow_run.id, None)
+        return ResidentResult(status_code=0, identifier=str(flow_run.id))
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Nothing new is taken while the worker drains."""
+        return [] if self._draining else await super().get_and_submit_flow_runs()
+
+    async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
+        name = (await self.client.read_flow(flow_run.flow_id)).name
+        module, _, attribute = FLOWS[name].partition(":")
+        flow: Flow[..., Any] = getattr(import_module(module), attribute)
+        return flow
+
+    async def _recover(self) -> None:
+        """Schedule again what earlier boots under this name left behind; the call's own cap ends a poison call."""
+        while not self.is_setup:  # noqa: ASYNC110  the base class offers no event
+            await asyncio.sleep(0.1)
+        mine = {"state": {"type": {"any_": LIVE_STATES}}}
+        for run in await self._runs(mine):
+            owner, _, boot = (run.infrastructure_pid or "").rpartition(":")
+            if owner == self.name and boot != self.boot:
+                await self._requeue(run.id, "Воркер был остановлен, запуск продолжен.")
+
+    async def _watch_cancellations(self) -> None:
+        while True:
+            await asyncio.sleep(CANCEL_POLL_SECONDS)
+            if self.running:
+                wanted = {"id": {"any_": list(self.running)}, "state": {"type": {"any_": ["CANCELLING"]}}}
+                for run in await self._runs(wanted):
+                    self._stop_run(run.id)
+
+    def _stop_run(self, flow_run_id: UUID) -> None:
+        lease = self.runtime.leases.get(self.running.get(flow_run_id, ""))
+        if lease is not None:
+            lease.stop(Cancelled())
+
+    async def _drain(self, printer: Callable[..., None]) -> None:
+        """Let running calls end within the grace, give the rest back to the queue."""
+        self._draining = True
+        printer(f"Draining {len(self.running)} run(s), at most {self.settings.worker_grace_seconds:.0f} s…")
+        with anyio.move_on_after(self.settings.worker_grace_seconds):
+            while self.running:  # noqa: ASYNC110  the set empties from worker threads
+                await asyncio.sleep(0.1)
+        for flow_run_id, call_id in list(self.running.items()):
+            if (lease := self.runtime.leases.get(call_id)) is not None:
+                await anyio.to_thread.run_sync(lease.give_back, "worker_stopped")
+            await self._requeue(flow_run_id, "Воркер остановлен, запуск возвращён в очередь.")
+        if self.running:
+            # Threads inside a native decoder cannot be interrupted; everything they would do is fenced by now.
+            os._exit(0)
+
+    async def _runs(self, flow_run_filter: dict[str, Any]) -> list[FlowRun]:
+        return await self.client.read_flow_runs(
+            flow_run_filter=FlowRunFilter.model_validate(flow_run_filter),
+            work_pool_filter=WorkPoolFilter.model_validate({"name": {"any_": [self._work_pool_name]}}),
+            limit=200,
+        )
+
+    async def _requeue(self, flow_run_id: UUID, why: str) -> None:
+        await self.client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry", message=why), force=True)
+
+
+def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:
+    try:
+        run_flow(flow, flow_run=flow_run, return_type="state")
+    except (Abort, Pause):
+        # Another attempt owns the run, or the server refused the transition: its state is not ours to set.
+        return
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _stable_name(settings: Settings, pool: str) -> tuple[IO[str], str]:
+    """The first free `host-pool-N` of this home, held by a file lock for the life of the process: a restart finds its own runs."""
+    folder = settings.root / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1000):
+        name = f"{socket.gethostname()}-{pool}-{number}"
+        handle = Path(folder / f"{name}.lock").open("w", encoding="utf-8")  # noqa: SIM115  held until the process ends
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            continue
+        return handle, name
+    raise RuntimeError("a thousand workers of one pool on one host")

@@ -1,0 +1,71 @@
+"""The `rop` command line. Every command explains itself with --help; errors are one sentence that says what to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import RopError
+from core.settings import Settings, load
+from rop import calls, definitions, demo, keys, query, speech
+from rop.context import Home
+from rop.stack import Stack
+
+app = typer.Typer(
+    name="rop",
+    help="Цифровой РОП: every sales call transcribed, scored with verbatim evidence, delivered.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+for name, group in {"key": keys.app, "checklist": definitions.checklist_app, "table": definitions.table_app, "call": calls.app}.items():
+    app.add_typer(group, name=name)
+app.command("query")(query.query)
+app.command("transcribe")(speech.transcribe)
+app.command("demo")(demo.demo)
+
+
+@app.command()
+def up(
+    home: Home = None,
+    api_port: Annotated[int | None, typer.Option(help="Port of the API and the pages; 0 = any free port.")] = None,
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI; 0 = any free port.")] = 4200,
+) -> None:
+    """Run the whole stack on this machine: Prefect with its UI, the API, the workers. Ends with Ctrl+C.
+
+    When everything is ready, HOME/stack.json holds the addresses and process ids.
+    """
+    settings = load(home)
+    stack = Stack(settings, settings.api_port if api_port is None else api_port, prefect_port, tell=print)
+    try:
+        stack.start()
+        print(f"API {stack.addresses.api_url}  ·  Prefect {stack.addresses.prefect_url}  ·  home {settings.root}", flush=True)
+        stack.run()
+    finally:
+        stack.stop()
+
+
+@app.command()
+def down(home: Annotated[Path, typer.Option("--home", help="Folder of the installation to stop.")]) -> None:
+    """Stop a stack that runs in the background."""
+    print("Стек остановлен." if demo.stop(home.resolve()) else "Стек не запущен.")
+
+
+@app.command("settings")
+def show_settings(home: Home = None) -> None:
+    """List every setting with its environment variable, present value and meaning."""
+    settings = load(home)
+    for name, field in Settings.model_fields.items():
+        print(f"ROP_{name.upper()}={getattr(settings, name)}\n    {field.description}")
+
+
+def main() -> None:
+    """Run the command; a known error is printed as one sentence, exit code 1."""
+    try:
+        app()
+    except RopError as error:
+        print(f"rop: {error.text('ru')}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,31 @@
+"""Ports of the stack: the one that was asked for, or any free one."""
+
+from __future__ import annotations
+
+import socket
+from typing import ClassVar
+
+from core.errors import PermanentError
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(PermanentError):
+    """Another program listens there; the message names the way out."""
+
+    code = "port_taken"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Порт {port} занят другой программой. Освободите его или укажите другой: {option} N (0 — любой свободный).",
+        "en": "Port {port} is taken by another program. Free it or choose another one: {option} N (0 takes any free port).",
+    }
+
+
+def choose(port: int, option: str, host: str = LOOPBACK) -> int:
+    """`port` if it is free, any free port for 0; raises `PortTaken`."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(port=port, option=option) from error
+        return int(probe.getsockname()[1])

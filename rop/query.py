@@ -1,0 +1,36 @@
+"""`rop query`: read-only SQL on the published warehouse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import warehouse
+from core import settings as settings_module
+from core.errors import InvalidInput
+from rop.context import Home
+
+
+def query(
+    sql: Annotated[str | None, typer.Argument(help="One SELECT, such as: SELECT * FROM manager_ranking")] = None,
+    home: Home = None,
+    file: Annotated[Path | None, typer.Option(help="Read the SQL from a file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of objects instead of a table.")] = False,
+) -> None:
+    """Ask the warehouse. Calls appear within a minute after they are done; `SELECT * FROM freshness` says how fresh it is."""
+    text = file.read_text(encoding="utf-8") if file else sql
+    if not text:
+        raise InvalidInput(ru='Нужен запрос: rop query "SELECT …" или --file.', en='A query is needed: rop query "SELECT …" or --file.')
+    columns, rows = warehouse.query(text, settings_module.load(home))
+    if as_json:
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    Console(width=200 if not Console().is_terminal else None).print(table)

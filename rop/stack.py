@@ -1,0 +1,158 @@
+"""The whole product on one machine: Prefect server, API, and two resident workers, one for calls and one for housekeeping."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from core.errors import PermanentError
+from core.settings import Settings
+from db import migrate
+from db.engine import Database
+from rop import deploy, first_start, ports
+from rop.supervisor import Service, Supervisor
+
+START_SECONDS = 180.0  # a cold Prefect database on a busy machine takes half a minute
+
+
+class StackFailed(PermanentError):
+    """A process did not become ready in time; its log says why."""
+
+    code = "stack_failed"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the running stack answers."""
+
+    api_url: str
+    prefect_url: str
+
+    @property
+    def pages_url(self) -> str:
+        return f"{self.api_url}/"
+
+
+class Stack:
+    """Starts everything in order and writes `stack.json` when all of it is ready."""
+
+    def __init__(self, settings: Settings, api_port: int, prefect_port: int, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._file = settings.root / "stack.json"
+        self._ready = False
+        settings.root.mkdir(parents=True, exist_ok=True)
+        api = ports.choose(api_port, "--api-port", settings.api_host)
+        prefect = ports.choose(prefect_port, "--prefect-port")
+        self.addresses = Addresses(f"http://{settings.api_host}:{api}", f"http://{ports.LOOPBACK}:{prefect}")
+        self.settings = settings.model_copy(update={"prefect_api_url": f"{self.addresses.prefect_url}/api"})
+        self.supervisor = Supervisor(settings.root / "logs", self._changed)
+        self._environment = environment(settings, self.addresses)
+        self._ports = (api, prefect)
+
+    def start(self) -> None:
+        """Bring everything up; raises `StackFailed` naming the log of what did not start."""
+        self._file.unlink(missing_ok=True)
+        self._prepare_database()
+        api, prefect = self._ports
+        self._tell("Prefect…")
+        self._spawn("prefect", [sys.executable, "-m", "prefect", "server", "start", "--host", ports.LOOPBACK, "--port", str(prefect)])
+        self._spawn("api", [sys.executable, "-m", "uvicorn", *_uvicorn(self.settings.api_host, api)])
+        self._wait("prefect", f"{self.addresses.prefect_url}/api/health")
+        self._tell("Deployments…")
+        deploy.apply(self.settings, self._environment)
+        self._tell("Workers…")
+        grace = self.settings.worker_grace_seconds + 10
+        for name, pool in (("worker", self.settings.work_pool), ("house", self.settings.house_pool)):
+            self._spawn(name, [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "resident"], grace)
+        self._wait("api", f"{self.addresses.api_url}/readyz")
+        deploy.wait_for_workers(self.settings, self._check_deadline())
+        self._ready = True
+        self._changed(self.supervisor.pids)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop in reverse order."""
+        try:
+            self.supervisor.run()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop all processes and take `stack.json` away."""
+        self.supervisor.stop()
+        self._file.unlink(missing_ok=True)
+
+    def _prepare_database(self) -> None:
+        database = Database(self.settings.db_url)
+        migrate.upgrade(database)
+        first_start.apply_builtin(database)
+        database.dispose()
+
+    def _spawn(self, name: str, command: list[str], grace_seconds: float = 10.0) -> None:
+        self.supervisor.start(Service(name, command, self._environment, grace_seconds))
+
+    def _wait(self, name: str, url: str) -> None:
+        check = self._check_deadline()
+        while not _answers(url):
+            check(name)
+            self.supervisor.tend()
+            time.sleep(0.2)
+
+    def _check_deadline(self) -> Callable[[str], None]:
+        deadline = time.monotonic() + START_SECONDS
+
+        def check(name: str) -> None:
+            if time.monotonic() > deadline:
+                log = self.settings.root / "logs" / f"{name}.log"
+                raise StackFailed(ru=f"{name} не запустился за {START_SECONDS:.0f} с, см. {log}", en=f"{name} did not start, see {log}")
+
+        return check
+
+    def _changed(self, pids: dict[str, int]) -> None:
+        """Write `stack.json`; a restart under way changes the pids in it."""
+        if not self._ready:
+            return
+        addresses = {"api_url": self.addresses.api_url, "prefect_url": self.addresses.prefect_url, "pages_url": self.addresses.pages_url}
+        draft = self._file.with_suffix(".tmp")
+        draft.write_text(json.dumps(addresses | {"pids": pids | {"rop": os.getpid()}}, indent=1), encoding="utf-8")
+        draft.replace(self._file)
+
+
+def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    """What every process of the stack is told; Prefect keeps all its files under our home."""
+    home = settings.root
+    return {
+        "ROP_HOME": str(home),
+        "ROP_PREFECT_API_URL": f"{addresses.prefect_url}/api",
+        "ROP_PUBLIC_URL": settings.public_url or addresses.api_url,
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": f"{addresses.prefect_url}/api",
+        "PREFECT_UI_URL": addresses.prefect_url,
+        "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
+        "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_PREFETCH_SECONDS": "2",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+
+
+def _uvicorn(host: str, port: int) -> list[str]:
+    return ["--factory", "api.app:from_environment", "--host", host, "--port", str(port), "--no-access-log", "--no-server-header"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,179 @@
+"""Phones, e-mails and tax numbers, also spelled out loud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.engines.analyst.rules.numbers import Number
+from tasks.engines.analyst.rules.text import Token
+
+PHONE_DIGITS = 10
+EMAIL = re.compile(r"[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+AT = {"@", "собака", "собачка", "собаку", "гав", "эт"}
+DOT = {"точка", "тчк", "."}
+MARKS = {"дефис": "-", "тире": "-", "минус": "-", "подчеркивание": "_", "-": "-", "_": "_", "–": "-"}
+STOP = frozenset(
+    "на почту почта имейл мейл email адрес пишите запишите записывайте это мой моя наша наш вот да давайте значит шлите присылайте можно пожалуйста "
+    "электронная у меня и а ну туда сюда скидывайте кидайте отправьте отправляйте пришлите так хорошо диктую общая рабочая личная".split()
+)
+ZONES = {
+    "ру": "ru", "ком": "com", "рф": "рф", "нет": "net", "орг": "org", "су": "su", "про": "pro", "бай": "by", "бел": "бел",
+    "io": "io", "ио": "io", "ай": "ai", "ru": "ru", "com": "com", "net": "net", "org": "org", "su": "su", "by": "by", "kz": "kz", "biz": "biz",
+}  # fmt: skip
+HOSTS = {
+    "мейл": "mail", "мэйл": "mail", "меил": "mail", "майл": "mail", "мыло": "mail", "яндекс": "yandex", "гмейл": "gmail", "гмайл": "gmail", "джимейл": "gmail",
+    "джимайл": "gmail", "жмейл": "gmail", "рамблер": "rambler", "бк": "bk", "инбокс": "inbox", "лист": "list", "инфо": "info", "офис": "office",
+    "сейлз": "sales", "сейлс": "sales", "админ": "admin", "аутлук": "outlook", "айклауд": "icloud", "хотмейл": "hotmail", "джи": "g",
+}  # fmt: skip
+LETTERS = dict(zip(
+    "а б в г д е ж з и й к л м н о п р с т у ф х ц ч ш щ ъ ы ь э ю я".split(),
+    "a b v g d e zh z i y k l m n o p r s t u f h ts ch sh sch - y - e yu ya".split(), strict=True))  # fmt: skip
+
+SPELLED = {
+    "эр": "r", "эс": "s", "эм": "m", "эн": "n", "эль": "l", "ка": "k", "пе": "p", "пэ": "p", "те": "t", "тэ": "t", "ве": "v", "вэ": "v", "бэ": "b", "би": "b",
+    "дэ": "d", "ди": "d", "кью": "q", "икс": "x", "зет": "z", "зэт": "z", "аш": "h", "эйч": "h", "эф": "f", "дабл": "w", "жи": "j", "си": "c", "це": "c",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A normal form over `tokens[start:end]`: `+7…`, `name@host.zone`, or the digits of an INN."""
+
+    value: str
+    start: int
+    end: int
+
+
+def phones(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Contact]:
+    """Russian numbers of ten or eleven digits, however they were grouped in speech."""
+    found: list[Contact] = []
+    for run in _runs(tokens, numbers):
+        for first in range(len(run)):
+            digits = ""
+            for last in range(first, len(run)):
+                digits += _spelled(tokens, run[last])
+                if len(digits) >= PHONE_DIGITS and (value := _phone(digits)) and (last + 1 == len(run) or len(digits) == 11):
+                    found.append(Contact(value, run[first].start, run[last].end))
+                    break
+            if found and found[-1].start >= run[0].start:
+                break
+    return found
+
+
+def emails(tokens: Sequence[Token], text: str) -> list[Contact]:
+    """Written addresses and those with «собака» and «точка»."""
+    written = [Contact(m.group(), *_tokens_of(tokens, m.start(), m.end())) for m in EMAIL.finditer(text)]
+    spoken = (_spoken(tokens, i) for i, t in enumerate(tokens) if t.norm in AT)
+    return written or [c for c in spoken if c is not None]
+
+
+def inns(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Contact]:
+    """Ten or twelve digits, said or written; the checksum is `valid_inn`."""
+    found = []
+    for run in _runs(tokens, numbers):
+        digits = "".join(_spelled(tokens, n) for n in run)
+        if len(digits) in (10, 12):
+            found.append(Contact(digits, run[0].start, run[-1].end))
+    return found
+
+
+def valid_inn(digits: str) -> bool:
+    """The checksum of the tax service, for ten and twelve digits."""
+    weights = {10: [(2, 4, 10, 3, 5, 9, 4, 6, 8)], 12: [(7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)]}
+    rows = weights.get(len(digits), [])
+    return bool(rows) and all(sum(w * int(d) for w, d in zip(row, digits, strict=False)) % 11 % 10 == int(digits[len(row)]) for row in rows)
+
+
+def _phone(digits: str) -> str | None:
+    if len(digits) == 11 and digits[0] in "78":
+        digits = digits[1:]
+    return "+7" + digits if len(digits) == PHONE_DIGITS and digits[0] in "3489" else None
+
+
+def _runs(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[list[Number]]:
+    """Numbers that stand next to each other, with nothing but marks and «плюс» between them."""
+    runs: list[list[Number]] = []
+    for number in numbers:
+        between = tokens[runs[-1][-1].end : number.start] if runs else []
+        if runs and len(between) <= 3 and all(t.norm in "()-–—+., " or t.norm in ("код", "и", "потом", "дальше", "там") for t in between):
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def _spelled(tokens: Sequence[Token], number: Number) -> str:
+    """The digits a listener writes down: «ноль пять» is two numbers, 0 and 5; «18 600» keeps its zeros."""
+    if number.digits:
+        return "".join(t.norm for t in tokens[number.start : number.end] if t.norm.isdigit())
+    return f"{number.value:.0f}" if number.value == int(number.value) else ""
+
+
+def _tokens_of(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
+    inside = [i for i, t in enumerate(tokens) if t.start >= start and t.end <= end]
+    return (inside[0], inside[-1] + 1) if inside else (0, 0)
+
+
+def _spoken(tokens: Sequence[Token], at: int) -> Contact | None:
+    """«petrov собака dent-smile точка ру», «инфо собака строймаркет точка ру»."""
+    start, local = _left(tokens, at)
+    end, host = _right(tokens, at)
+    if not local or not host:
+        return None
+    return Contact(f"{_latin(local)}@{host}", start, end)
+
+
+def _left(tokens: Sequence[Token], at: int) -> tuple[int, list[str]]:
+    words: list[str] = []
+    start = at
+    while start > 0 and at - start < 8:
+        word = tokens[start - 1].norm
+        joined = tokens[start - 1].end == tokens[start].start
+        if word in DOT and words:
+            words.insert(0, ".")
+        elif word in MARKS and words:
+            words.insert(0, MARKS[word])
+        elif not tokens[start - 1].is_word or word in STOP or (words and not joined and words[0] not in ".-_" and not _spells(words, word)):
+            break
+        else:
+            words.insert(0, word)
+        start -= 1
+    while words and words[0] in ".-_":
+        words.pop(0)
+    return start, words
+
+
+def _spells(words: list[str], word: str) -> bool:
+    """Single letters and figures may follow each other; whole words may not."""
+    return len(word) == 1 or len(words[0]) == 1 or words[0].isdigit() or word in HOSTS or word in SPELLED
+
+
+def _right(tokens: Sequence[Token], at: int) -> tuple[int, str]:
+    words: list[str] = []
+    end = at + 1
+    while end < len(tokens) and end - at <= 10:
+        word = tokens[end].norm
+        if word in DOT:
+            words.append(".")
+        elif word in MARKS:
+            words.append(MARKS[word])
+        elif not tokens[end].is_word:
+            break
+        elif word in ZONES and words and words[-1] != "-":
+            zone = ZONES[word]
+            host = _latin(words).rstrip(".")
+            return (end + 1, f"{host}.{zone}") if host else (end, "")
+        else:
+            words.append(word)
+        end += 1
+    return end, ""
+
+
+def _latin(words: list[str]) -> str:
+    return "".join(HOSTS.get(w) or SPELLED.get(w) or _transliterate(w) for w in words)
+
+
+def _transliterate(word: str) -> str:
+    return "".join(LETTERS.get(c, c) for c in word) if re.search("[а-я]", word) else word

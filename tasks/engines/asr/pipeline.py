@@ -1,0 +1,162 @@
+"""A recording into a transcript, the same for every recogniser: decode, find speech, hear it, and tell who spoke."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from checklists.transcript import Speaker, Transcript, Utterance, Word
+from core.settings import Settings
+from tasks.audio.decode import decode
+from tasks.audio.layout import Layout, layout
+from tasks.audio.sound import Sound
+from tasks.audio.speech import Piece, Probabilities, SpeechRules, pieces, probabilities
+from tasks.engines.asr import Job, Progress, Recognition
+from tasks.engines.asr.crosstalk import own_words, without_leaks
+from tasks.engines.asr.hearing import Heard, Recogniser
+from tasks.engines.asr.loops import unlooped
+from tasks.engines.asr.metrics import audio_metrics, talk_metrics
+from tasks.engines.asr.packs import Clip, pack
+from tasks.engines.asr.phantoms import invented, machine_only, spoken
+from tasks.engines.asr.roles import manager_party
+from tasks.engines.asr.turns import Turn, merged, turns
+
+# Share of the work that is done when all speech is found; the rest is hearing it.
+FOUND = 0.03
+PEAKS = 1600
+LEFT_RIGHT = {"left": 0, "right": 1}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Speech of a recording: clips to hear in order of time, and probabilities by channel."""
+
+    layout: Layout
+    clips: tuple[tuple[int, Clip], ...]
+    speech: dict[int, Probabilities]
+
+
+def recognise(job: Job, recogniser: Recogniser, settings: Settings, progress: Progress) -> Recognition:
+    """The transcript of `job.path`. Whatever `progress` raises ends the work at once."""
+    progress(0.0)
+    with decode(job.path, job.format, settings) as sound:
+        found = find(sound, recogniser.clip_seconds, progress)
+        heard = list(_hear(sound, found, recogniser, job, progress))
+        language = heard[0].language if heard else (job.language or settings.asr_language)
+        parts = _turns(sound, found, heard)
+        transcript = _transcript(sound, found, parts, job, language)
+        progress(1.0)
+        return Recognition(transcript, recogniser.engine, recogniser.model, peaks(sound))
+
+
+def find(sound: Sound, clip_seconds: float, progress: Progress) -> Found:
+    """Where somebody speaks, in clips of at most `clip_seconds`."""
+    plan = layout(sound)
+    rules = SpeechRules(longest=min(clip_seconds, SpeechRules.longest))
+    speech: dict[int, Probabilities] = {}
+    clips: list[tuple[int, Clip]] = []
+    for channel in plan.channels:
+        speech[channel] = probabilities(sound, channel, lambda: progress(0.0))
+        if plan.separate:
+            speech[channel] = without_leaks(speech[channel], sound.levels, channel)
+        spans = pieces(speech[channel], channel, sound.seconds, rules)
+        clips += [(channel, clip) for clip in pack(spans, clip_seconds)]
+    progress(FOUND)
+    return Found(plan, tuple(sorted(clips, key=lambda c: c[1].pieces[0].start)), speech)
+
+
+def _hear(sound: Sound, found: Found, recogniser: Recogniser, job: Job, progress: Progress) -> Iterator[Heard]:
+    """What is said in every clip of `found`, a batch at a time; the first batch settles the language."""
+    total = sum(clip.seconds for _, clip in found.clips)
+    done, language = 0.0, job.language
+    for first in range(0, len(found.clips), recogniser.batch):
+        batch = found.clips[first : first + recogniser.batch]
+        results = recogniser.hear([clip.samples(sound, channel) for channel, clip in batch], language, job.hotwords)
+        language = language or Counter(result.language for result in results).most_common(1)[0][0]
+        yield from results
+        done += sum(clip.seconds for _, clip in batch)
+        progress(FOUND + (0.99 - FOUND) * done / total)
+
+
+def _turns(sound: Sound, found: Found, heard: Sequence[Heard]) -> list[Turn]:
+    words: dict[int, list[Word]] = {channel: [] for channel in found.layout.channels}
+    doubts: list[tuple[Piece, float]] = []
+    for (channel, clip), result in zip(found.clips, heard, strict=True):
+        words[channel] += _placed(clip, unlooped(spoken(result.words)))
+        doubts += [(piece, result.no_speech) for piece in clip.pieces]
+    if found.layout.separate:
+        words = {channel: own_words(own, sound.levels, channel) for channel, own in words.items()}
+    parts = []
+    for channel, own in words.items():
+        others = [word for other, theirs in words.items() if other != channel for word in theirs]
+        parts += [Turn(channel, channel if found.layout.separate else None, run) for run in turns(own, others)]
+    return merged(turn for turn in parts if not invented(turn.words, _doubt(doubts, turn)))
+
+
+def _placed(clip: Clip, words: Sequence[Word]) -> Iterator[Word]:
+    for word in words:
+        start, end = clip.at(word.start, word.end)
+        yield Word(start=round(start, 2), end=round(end, 2), text=word.text, confidence=round(min(max(word.confidence, 0.0), 1.0), 3))
+
+
+def _doubt(doubts: Sequence[tuple[Piece, float]], turn: Turn) -> float:
+    """The recogniser's doubt about the clip in which a turn was heard."""
+    return max((d for p, d in doubts if p.channel == turn.channel and p.start <= turn.start <= p.end), default=0.0)
+
+
+def _transcript(sound: Sound, found: Found, parts: Sequence[Turn], job: Job, language: str) -> Transcript:
+    warnings = ["damaged"] if sound.damaged else []
+    if machine_only(turn.text for turn in parts):
+        parts = []
+        warnings.append("answering_machine")
+    utterances = _utterances(parts, found.layout, job)
+    metrics: dict[str, Any] = {
+        **talk_metrics(utterances, sound.seconds),
+        "audio": audio_metrics(sound, found.speech, found.layout.kind),
+    }
+    return Transcript(
+        language=language,
+        duration=round(sound.seconds, 2),
+        utterances=tuple(utterances),
+        partial=sound.damaged,
+        metrics=metrics,
+        warnings=tuple(warnings),
+    )
+
+
+def _utterances(parts: Sequence[Turn], plan: Layout, job: Job) -> list[Utterance]:
+    manager, sure = _manager(parts, plan, job)
+    return [_utterance(i, turn, manager, sure, plan) for i, turn in enumerate(parts)]
+
+
+def _manager(parts: Sequence[Turn], plan: Layout, job: Job) -> tuple[int, float]:
+    """The manager's party and how sure that is; a channel field of the CRM decides only where channels are parties."""
+    if plan.separate and job.manager_channel:
+        return LEFT_RIGHT[job.manager_channel], 1.0
+    return manager_party(parts, job.direction)
+
+
+def _utterance(number: int, turn: Turn, manager: int, sure: float, plan: Layout) -> Utterance:
+    speaker: Speaker = "unknown" if turn.party is None else "manager" if turn.party == manager else "customer"
+    return Utterance(
+        id=number,
+        start=turn.start,
+        end=turn.end,
+        speaker=speaker,
+        channel=turn.channel if plan.separate else None,
+        text=turn.text,
+        confidence=round(float(np.mean([word.confidence for word in turn.words])), 3),
+        speaker_confidence=0.0 if turn.party is None else round(turn.sure * sure, 3),
+        words=turn.words,
+    )
+
+
+def peaks(sound: Sound) -> tuple[float, ...]:
+    """The waveform for the player: `PEAKS` evenly spaced maxima over all channels, 0 to 1."""
+    tops = sound.tops.max(axis=0)
+    edges = np.linspace(0, len(tops), min(PEAKS, len(tops)) + 1).astype(int)[:-1]
+    return tuple(round(float(top), 3) for top in np.maximum.reduceat(tops, edges))

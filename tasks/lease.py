@@ -1,0 +1,94 @@
+"""A run's hold on its call, kept alive by a thread of its own so that long steps need not think of it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import clock
+from core.errors import LeaseLost, RopError
+from core.settings import Settings
+from db import calls
+from db.engine import Database
+from db.models import Call
+
+BEAT_SECONDS = 2.0  # how soon progress is seen outside; a beat is one indexed update
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Prolongs the claim until the block ends. `check` raises as soon as the run has to stop."""
+
+    def __init__(self, database: Database, settings: Settings, claim: calls.Claim) -> None:
+        self.call: Call = claim.call
+        self.token = claim.token
+        self.finished = claim.finished
+        self._database = database
+        self._seconds = settings.lease_seconds
+        self._fraction = 0.0
+        self._stop_with: RopError | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{self.call.call_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self.finished:
+            self._thread.start()
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raise the reason to stop, if there is one: the lease was lost, or the run was cancelled."""
+        if self._stop_with is not None:
+            raise self._stop_with
+
+    def progress(self, fraction: float) -> None:
+        """Tell the share of the present step, 0 to 1, and check."""
+        self._fraction = fraction
+        self.check()
+
+    def enter(self, status: str) -> None:
+        """Begin the next step; the outside sees `status` at once."""
+        self.check()
+        self._fraction = 0.0
+        self._beat(status=status)
+
+    def stop(self, reason: RopError) -> None:
+        """Make the next `check` raise `reason`; called from another thread."""
+        self._stop_with = self._stop_with or reason
+
+    def give_back(self, why: str) -> None:
+        """Return the call to the queue and stop the run: its worker is going away."""
+        self.stop(LeaseLost(call_id=self.call.call_id))
+        with self._database.begin() as session:
+            calls.release(session, self.call.call_id, self.token, clock.now(), why)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            try:
+                self._beat(progress=self._fraction)
+            except LeaseLost as lost:
+                self.stop(lost)
+                return
+            except SQLAlchemyError:
+                log.warning("lease_beat_failed", call_id=self.call.call_id, exc_info=True)
+
+    def _beat(self, **values: object) -> None:
+        until = clock.now() + timedelta(seconds=self._seconds)
+        with self._database.begin() as session:
+            calls.beat(session, self.call.call_id, self.token, until, **values)
+
+
+def claim(database: Database, settings: Settings, call_id: str, flow_run_id: str) -> Lease:
+    """Take the call for this flow run; see `db.calls.claim` for what it raises."""
+    with database.begin() as session:
+        return Lease(database, settings, calls.claim(session, call_id, flow_run_id, clock.now(), settings.lease_seconds))

@@ -1,0 +1,17 @@
+"""Step 6: the first attempt of the call's webhooks, at once; later attempts are housekeeping."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+
+from tasks import runtime as runtimes
+from tasks.webhooks import deliver_due
+
+
+@task(name="notify", task_run_name="вебхуки {call_id}")
+def notify(call_id: str) -> int:
+    """Send what is due for the call; the number that was taken. A receiver that is down never fails the call."""
+    runtime = runtimes.current()
+    report = deliver_due(runtime.database, runtime.settings, runtime.http, call_id)
+    get_run_logger().info("Вебхуки: доставлено %d, отложено %d, исчерпано %d", report.delivered, report.postponed, report.dead)
+    return report.delivered

@@ -1,0 +1,38 @@
+"""How Prefect treats a step: what is cached for a rerun, and which errors are worth another try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.cache_policies import INPUTS, RUN_ID, CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import exponential_backoff
+from sqlalchemy.exc import OperationalError
+
+from core.errors import TransientError
+
+RETRIES = 4
+FIRST_DELAY_SECONDS = 4
+
+
+class TaskName(CachePolicy):
+    """The task's name in the key: without it two tasks with equal inputs return each other's results."""
+
+    def compute_key(self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **_: Any) -> str:
+        return task_ctx.task.name
+
+
+def may_help(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a retry may help: the class of the error decides; an unknown error is a defect, which no retry cures."""
+    return isinstance(state.data, (TransientError, OperationalError, OSError))
+
+
+# A rerun of the flow finds finished steps here and goes on after them.
+RESUMABLE: dict[str, Any] = {"persist_result": True, "cache_policy": INPUTS + RUN_ID + TaskName()}
+RETRIED: dict[str, Any] = {
+    "retries": RETRIES,
+    "retry_delay_seconds": exponential_backoff(FIRST_DELAY_SECONDS),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": may_help,
+}

@@ -1,0 +1,74 @@
+"""The rate limit: an exact moving window, also between processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+
+from db.engine import Database
+from db.models import RateHit
+from db.ratelimit import Limiter
+
+START = 1_800_000_000.0
+
+
+@pytest.fixture
+def limiter(database: Database):
+    limiter = Limiter(database)
+    yield limiter
+    limiter.close()
+
+
+def test_exactly_the_limit_is_admitted(limiter: Limiter) -> None:
+    answers = [limiter.admit("k", 60, START + i * 0.01) for i in range(100)]
+    assert [a is None for a in answers] == [True] * 60 + [False] * 40
+
+
+def test_the_window_moves(limiter: Limiter) -> None:
+    assert all(limiter.admit("k", 3, START + i) is None for i in range(3))
+    assert limiter.admit("k", 3, START + 59.5) == pytest.approx(0.5)
+    assert limiter.admit("k", 3, START + 60) is None
+    assert limiter.admit("k", 3, START + 60.2) == pytest.approx(0.8)
+    assert limiter.admit("k", 3, START + 61) is None
+
+
+def test_no_window_of_a_minute_holds_more_than_the_limit(limiter: Limiter) -> None:
+    admitted = [at for at in (START + i * 0.7 for i in range(400)) if limiter.admit("k", 10, at) is None]
+    assert len(admitted) >= 40
+    assert all(later - earlier >= 60 for earlier, later in zip(admitted, admitted[10:], strict=False))
+
+
+def test_buckets_are_independent_and_swept(limiter: Limiter, database: Database) -> None:
+    assert limiter.admit("a", 1, START) is None
+    assert limiter.admit("b", 1, START) is None
+    assert limiter.admit("a", 1, START + 1) is not None
+    assert limiter.admit("a", 1, START + 61) is None
+    with database.read() as session:
+        assert session.scalar(select(func.count()).where(RateHit.bucket == "a")) == 1
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(limiter: Limiter) -> None:
+    assert limiter.admit("k", 1, START + 3600) is None
+    assert limiter.admit("k", 1, START) is None
+
+
+def test_threads_share_the_limit(limiter: Limiter) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda i: limiter.admit("k", 60, START + i * 0.001), range(200)))
+    assert sum(a is None for a in answers) == 60
+
+
+def _hits(url: str, count: int) -> int:
+    database = Database(url)
+    limiter = Limiter(database)
+    return sum(limiter.admit("k", 60, START + i * 0.001) is None for i in range(count))
+
+
+def test_processes_share_the_limit(database: Database) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
+        admitted = list(pool.map(_hits, [url] * 3, [100] * 3))
+    assert sum(admitted) == 60

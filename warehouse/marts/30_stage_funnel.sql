@@ -1,0 +1,33 @@
+CREATE OR REPLACE MACRO stage_funnel_between(since, until) AS TABLE
+SELECT
+    s.checklist_id,
+    c.deal_stage_id,
+    arg_max(s.position, coalesce(d.number, 0)) AS position,
+    s.stage_id,
+    arg_max(s.stage_name, coalesce(d.number, 0)) AS stage,
+    count(*) AS calls,
+    count(s.final_score) AS applicable,
+    count(*) FILTER (s.final_score = 1) AS completed,
+    round(100.0 * count(*) FILTER (s.final_score = 1) / nullif(count(s.final_score), 0), 1) AS rate,
+    count(*) FILTER (s.is_carried) AS carried
+FROM fact_stage s
+JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
+LEFT JOIN dim_checklist d ON d.checklist_id = s.checklist_id AND d.version = s.checklist_version
+WHERE s.day BETWEEN since AND until
+GROUP BY s.checklist_id, c.deal_stage_id, s.stage_id;
+
+CREATE OR REPLACE VIEW stage_funnel AS
+FROM stage_funnel_between(DATE '0001-01-01', DATE '9999-12-31')
+ORDER BY checklist_id, deal_stage_id, position, stage_id;
+
+COMMENT ON VIEW stage_funnel IS 'Воронка этапов скрипта по этапам сделки за всё время; за период — stage_funnel_between(с, по). // Funnel of script stages by deal stage over all time; for a period, stage_funnel_between(since, until).';
+COMMENT ON COLUMN stage_funnel.checklist_id IS 'Чек-лист. // Checklist.';
+COMMENT ON COLUMN stage_funnel.deal_stage_id IS 'Этап сделки на момент звонка. // Stage of the deal at the time of the call.';
+COMMENT ON COLUMN stage_funnel.position IS 'Место этапа в новейшей версии чек-листа, где он есть. // Place of the stage in the newest version that has it.';
+COMMENT ON COLUMN stage_funnel.stage_id IS 'Этап скрипта. // Stage of the script.';
+COMMENT ON COLUMN stage_funnel.stage IS 'Название этапа. // Name of the stage.';
+COMMENT ON COLUMN stage_funnel.calls IS 'Оценённых звонков. // Scored calls.';
+COMMENT ON COLUMN stage_funnel.applicable IS 'Из них этап применим. // In how many of them the stage applies.';
+COMMENT ON COLUMN stage_funnel.completed IS 'Из них этап выполнен. // In how many of those it is completed.';
+COMMENT ON COLUMN stage_funnel.rate IS 'Доля выполненных среди применимых, 0–100. // Share completed of those that apply, 0–100.';
+COMMENT ON COLUMN stage_funnel.carried IS 'В скольких звонках выполнен этот и все применимые этапы до него. // Calls that completed this and every applicable stage before it.';

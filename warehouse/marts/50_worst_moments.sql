@@ -1,0 +1,49 @@
+-- A failed stage has no quote of its own; the latest completed stage before it shows where in the call it was missed.
+CREATE OR REPLACE VIEW worst_moments AS
+WITH stages AS (
+    SELECT
+        *,
+        last_value(nullif(quote, '') IGNORE NULLS) OVER earlier AS last_quote,
+        last_value(quote_start IGNORE NULLS) OVER earlier AS last_start
+    FROM fact_stage
+    WINDOW earlier AS (PARTITION BY call_id, checklist_id ORDER BY position ROWS UNBOUNDED PRECEDING)
+)
+SELECT
+    s.call_id,
+    c.started_local,
+    coalesce(m.full_name, c.manager_id) AS manager,
+    coalesce(o.title, 'Без офиса') AS office,
+    c.deal_stage_id,
+    s.checklist_id,
+    k.final_completion AS completion,
+    s.stage_id,
+    s.stage_name AS stage,
+    s.weight,
+    coalesce(s.person_reason, s.comment) AS comment,
+    coalesce(nullif(s.quote, ''), s.last_quote) AS quote,
+    coalesce(s.quote_start, s.last_start) AS seconds,
+    p.public_url || '/calls/' || url_encode(s.call_id) || '?t=' || floor(coalesce(s.quote_start, s.last_start, 0))::INTEGER AS link
+FROM stages s
+JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
+JOIN fact_checklist k ON k.call_id = s.call_id AND k.checklist_id = s.checklist_id AND k.day = s.day
+LEFT JOIN dim_manager m ON m.manager_id = c.manager_id
+LEFT JOIN dim_office o ON o.office_id = c.office_id
+CROSS JOIN load_state p
+WHERE s.final_score = -1
+ORDER BY s.weight DESC, k.final_completion, c.started_at DESC, s.call_id, s.position;
+
+COMMENT ON VIEW worst_moments IS 'Невыполненные этапы, самые важные первыми: с чего начать разбор звонков. // Failed stages, the weightiest first: where coaching starts.';
+COMMENT ON COLUMN worst_moments.call_id IS 'Звонок. // Call.';
+COMMENT ON COLUMN worst_moments.started_local IS 'Начало разговора по времени компании. // Start of the conversation in the company''s time zone.';
+COMMENT ON COLUMN worst_moments.manager IS 'Имя менеджера. // Name of the manager.';
+COMMENT ON COLUMN worst_moments.office IS 'Офис на момент разговора. // Office at the time of the conversation.';
+COMMENT ON COLUMN worst_moments.deal_stage_id IS 'Этап сделки. // Stage of the deal.';
+COMMENT ON COLUMN worst_moments.checklist_id IS 'Чек-лист. // Checklist.';
+COMMENT ON COLUMN worst_moments.completion IS 'Процент выполнения всего звонка. // Completion percentage of the whole call.';
+COMMENT ON COLUMN worst_moments.stage_id IS 'Невыполненный этап. // The failed stage.';
+COMMENT ON COLUMN worst_moments.stage IS 'Название этапа. // Name of the stage.';
+COMMENT ON COLUMN worst_moments.weight IS 'Вес этапа. // Weight of the stage.';
+COMMENT ON COLUMN worst_moments.comment IS 'Что не так: причина человека или комментарий анализа. // What is wrong: a person''s reason or the comment of the analysis.';
+COMMENT ON COLUMN worst_moments.quote IS 'Цитата этапа, а без неё — последнего выполненного этапа до него. // Quote of the stage, or else of the last completed stage before it.';
+COMMENT ON COLUMN worst_moments.seconds IS 'Время этой цитаты от начала записи, секунды. // Time of this quote in the recording, seconds.';
+COMMENT ON COLUMN worst_moments.link IS 'Страница звонка на этой секунде. // Page of the call at this second.';
