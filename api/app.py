@@ -9,7 +9,9 @@ from fastapi import APIRouter, FastAPI
 
 from api import assets, openapi, problems
 from api import context as contexts
+from api.metrics import PREFIX
 from api.middleware import CallIdPaths, RequestLog
+from api.pages import site
 from api.routes import calls, deliveries, directory, health, rework, selftest, tables, upload, webhooks
 from core import logging
 from core import settings as settings_module
@@ -17,7 +19,6 @@ from core.settings import Settings
 from db import migrate
 from db.engine import Database
 
-PREFIX = "/api/v1"
 ROUTERS = (upload.router, calls.router, rework.router, deliveries.router, tables.router, directory.router, webhooks.router, selftest.router)
 
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     assets.install(app)
     problems.install(app)
     openapi.install(app)
+    site.install(app, context)
     app.add_middleware(RequestLog, observe=context.metrics.observe)
     app.add_middleware(CallIdPaths, prefix=f"{PREFIX}/calls/")
     return app

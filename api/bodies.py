@@ -11,7 +11,6 @@ import structlog
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from api.problems import invalid, language_of
@@ -19,6 +18,7 @@ from core.errors import InvalidInput, PermanentError
 
 MAX_FIELDS = 10_000  # form fields of one request: an office sync in bracket notation has a field a member
 LOGGED_NAMES = 20
+Pairs = list[tuple[str, str]]
 Body = TypeVar("Body", bound=BaseModel)
 
 log = structlog.get_logger(__name__)
@@ -97,15 +97,14 @@ def _json(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _urlencoded(raw: bytes) -> dict[str, str]:
+def _urlencoded(raw: bytes) -> Pairs:
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        return parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise BadBody from None
-    return {name: _unquoted(value) for name, value in pairs}
 
 
-async def _multipart(request: Request, raw: bytes) -> dict[str, str]:
+async def _multipart(request: Request, raw: bytes) -> Pairs:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield raw
 
@@ -115,13 +114,9 @@ async def _multipart(request: Request, raw: bytes) -> dict[str, str]:
     except (MultiPartException, UnicodeDecodeError, ValueError):
         raise BadBody from None
     try:
-        return _texts(form)
+        return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     finally:
         await form.close()
-
-
-def _texts(form: FormData) -> dict[str, str]:
-    return {name: _unquoted(value) for name, value in form.multi_items() if isinstance(value, str)}
 
 
 def _unquoted(value: str) -> str:
@@ -130,19 +125,28 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
-def _nested(flat: dict[str, str], model: type[BaseModel]) -> dict[str, Any]:
-    """Form fields as an object: lists as `offices[0][office_id]` or as JSON text in one field; an empty optional field was not sent."""
+def _nested(pairs: Pairs, model: type[BaseModel]) -> dict[str, Any]:
+    """Form fields as an object; an empty optional field was not sent.
+
+    A list is `offices[0][office_id]`, or one field with a JSON array, or a repeated field with one JSON object each.
+    """
     tree: dict[str, Any] = {}
-    for name, value in flat.items():
-        _put(tree, [name.split("[")[0], *re.findall(r"\[([^\[\]]*)\]", name)], value)
+    for name, value in pairs:
+        if name in tree and _is_list(model, name):
+            _put(tree, [f"{name}*", ""], value)
+        else:
+            _put(tree, [name.split("[")[0], *re.findall(r"\[([^\[\]]*)\]", name)], _unquoted(value))
     for name, field in model.model_fields.items():
-        if name not in tree:
-            continue
-        if tree[name] == "" and not field.is_required():
+        if tree.get(name) == "" and not field.is_required():
             del tree[name]
-        elif get_origin(field.annotation) is list:
-            tree[name] = _listed(tree[name])
+        elif name in tree and _is_list(model, name):
+            tree[name] = _listed([tree[name], *tree.pop(f"{name}*", {}).values()])
     return tree
+
+
+def _is_list(model: type[BaseModel], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is list
 
 
 def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
@@ -154,11 +158,19 @@ def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
     tree[last or str(len(tree))] = value
 
 
-def _listed(value: Any) -> Any:
-    """Numbered fields as a list, JSON text as what it says."""
-    if isinstance(value, dict):
-        items = {key: _listed(one) if isinstance(one, dict) else one for key, one in value.items()}
-        return list(items.values()) if all(key.isdigit() for key in items) else items
+def _listed(values: list[Any]) -> Any:
+    """All values of a list field as one list."""
+    items = [_numbered(one) if isinstance(one, dict) else _parsed(one) for one in values]
+    return items[0] if len(items) == 1 and not isinstance(items[0], dict) else items
+
+
+def _numbered(value: dict[str, Any]) -> Any:
+    """`{"0": …, "1": …}` as a list."""
+    items = {key: _numbered(one) if isinstance(one, dict) else one for key, one in value.items()}
+    return list(items.values()) if all(key.isdigit() for key in items) else items
+
+
+def _parsed(value: str) -> Any:
     try:
         return from_json(value, allow_inf_nan=False)
     except ValueError:

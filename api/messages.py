@@ -12,6 +12,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "string_too_short": ("не может быть пустым", "must not be empty"),
     "string_too_long": ("длиннее {max_length} символов", "longer than {max_length} characters"),
     "string_pattern_mismatch": ("управляющие символы не допускаются", "control characters are not allowed"),
+    "too_short": ("пустой список", "empty list"),
     "too_long": ("больше {max_length} элементов", "more than {max_length} items"),
     "list_type": ("ожидается массив", "must be an array"),
     "model_type": ("ожидается объект", "must be an object"),

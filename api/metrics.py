@@ -17,6 +17,7 @@ from db import calls
 from db.engine import Database
 from db.models import Call, Delivery, LoadOutbox
 
+PREFIX = "/api/v1"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
@@ -32,7 +33,7 @@ class Metrics:
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answer under its route; the path itself could hold anything."""
-        route = getattr(scope.get("route"), "path", "unknown")
+        route = _template(scope)
         self._requests.labels(scope["method"], route, str(status)).inc()
         self._seconds.labels(scope["method"], route).observe(seconds)
 
@@ -45,6 +46,15 @@ class Metrics:
         house = CollectorRegistry()
         house.register(self._house)
         return generate_latest(requests) + generate_latest(house)
+
+
+def _template(scope: Scope) -> str:
+    """The route's path with its parameters unfilled; a nested router knows its own part of it alone."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "unknown"
+    prefix = PREFIX if scope["path"].startswith(PREFIX) and not path.startswith(PREFIX) else ""
+    return f"{prefix}{path}"
 
 
 class _House(Collector):

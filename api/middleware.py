@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 from core import clock, ids
 from core.errors import RopError
+from core.logging import scrub
 
 SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Observe = Callable[[Scope, int, float], None]
@@ -86,4 +87,4 @@ def encoded(segment: str) -> str:
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if SAFE_ID.fullmatch(given) else ids.token(8)
+    return given if SAFE_ID.fullmatch(given) and scrub(given) == given else ids.token(8)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from api import messages
+from api import messages, openapi
 from core.errors import InvalidInput, NotAuthenticated, NotFound, PermanentError, RopError, TransientError, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,8 +94,8 @@ async def _http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
     known: dict[int, type[RopError]] = {404: NotFound, 405: MethodNotAllowed}
     answer = _render(request, known.get(error.status_code, InvalidInput)())
-    for name, value in (error.headers or {}).items():
-        answer.headers[name] = value
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(openapi.allowed(request.app, request.scope["path"]))
     return answer
 
 

@@ -2,81 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from api.fields import Hours, Id, Language, Moment, Name, PublicStatus, Score, Seconds, Text, Title, Url
 from checklists.results import ChecklistResult
 
-NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
-MAX_URL = 8192
 MAX_OFFICES = 5_000
 MAX_MEMBERS = 20_000
 MAX_MANAGERS = 20_000
-
-
-def _number_as_text(value: Any) -> Any:
-    """CRMs with numeric ids send them as JSON numbers."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known or "@" in parts.netloc or any(c.isspace() for c in value):
-        raise PydanticCustomError(
-            "rop", "url", {"ru": "ожидается адрес http:// или https:// без логина и пароля", "en": "must be an http(s) URL without a login"}
-        )
-    return value
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("float_type", "must be a number")
-    return value
-
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(_no_bool),
-    Field(ge=0, allow_inf_nan=False),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d{1,6}(\.\d{1,3})?$"}]}, mode="validation"
-    ),
-]
-Hours = Annotated[
-    float,
-    BeforeValidator(_no_bool),
-    Field(ge=0, le=720, allow_inf_nan=False),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 720}, {"type": "string", "pattern": r"^[1-6]?\d{1,2}$"}]}, mode="validation"
-    ),
-]
-Score = Annotated[
-    int,
-    BeforeValidator(_no_bool),
-    Field(ge=-1, le=1),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": -1, "maximum": 1}, {"enum": ["1", "-1", "0"]}]}, mode="validation"),
-]
-Id = Annotated[
-    str,
-    BeforeValidator(_number_as_text),
-    StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROL),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128, "pattern": NO_CONTROL}, {"type": "integer"}]}, mode="validation"
-    ),
-]
-Name = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROL)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL, pattern=NO_CONTROL), AfterValidator(_http_url)]
-Language = Annotated[str, StringConstraints(pattern=r"^([a-z]{2}|auto)$")]
-PublicStatus = Literal["queued", "processing", "done", "failed", "no_speech"]
 
 
 class Request(BaseModel):
@@ -103,7 +40,7 @@ class Upload(Request):
     manager_channel: Literal["left", "right"] | None = Field(None, description="Канал менеджера в стереозаписи")
     direction: Literal["in", "out"] | None = Field(None, description="Направление звонка")
     language: Language | None = Field(None, description="Язык разговора, две буквы ISO 639-1 или auto", examples=["ru"])
-    started_at: AwareDatetime | None = Field(
+    started_at: Moment | None = Field(
         None, description="Начало разговора, ISO 8601 с часовым поясом", examples=["2025-06-19T10:00:00+03:00"]
     )
 
@@ -113,6 +50,19 @@ class Accepted(Answer):
 
     status: Literal["queued"] = "queued"
     call_id: str = Field(examples=["call_12345_20250619"])
+
+
+def _unique(name: str) -> AfterValidator:
+    """Refuses two items with the same `name` in one list."""
+
+    def check(items: list[Any]) -> list[Any]:
+        counts = Counter(getattr(item, name) for item in items)
+        if twice := ", ".join(value for value, count in counts.items() if count > 1):
+            texts = {"ru": f"повторяется {name}: {twice}", "en": f"{name} occurs twice: {twice}"}
+            raise PydanticCustomError("rop", "duplicate", texts)
+        return items
+
+    return AfterValidator(check)
 
 
 class OfficeBody(Request):
@@ -127,7 +77,7 @@ class OfficeBody(Request):
 class OfficesUpdate(Request):
     """Структура офисов."""
 
-    offices: list[OfficeBody] = Field(max_length=MAX_OFFICES, description="Офисы")
+    offices: Annotated[list[OfficeBody], _unique("office_id")] = Field(min_length=1, max_length=MAX_OFFICES, description="Офисы")
     mode: Literal["merge", "full"] = Field("merge", description="full закрывает офисы, которых нет в запросе")
 
 
@@ -143,7 +93,7 @@ class ManagerBody(Request):
 class ManagersUpdate(Request):
     """Данные менеджеров."""
 
-    managers: list[ManagerBody] = Field(max_length=MAX_MANAGERS, description="Менеджеры")
+    managers: Annotated[list[ManagerBody], _unique("manager_id")] = Field(min_length=1, max_length=MAX_MANAGERS, description="Менеджеры")
     mode: Literal["merge", "full"] = Field("merge", description="full отключает менеджеров, которых нет в запросе")
 
 
@@ -288,7 +238,7 @@ class DeliveriesAnswer(Answer):
 class ReplayBody(Request):
     """С какого момента повторить; без `endpoint_id` по всем адресам."""
 
-    since: AwareDatetime = Field(examples=["2025-06-19T00:00:00+03:00"])
+    since: Moment = Field(examples=["2025-06-19T00:00:00+03:00"])
     endpoint_id: Id | None = None
 
 
@@ -299,9 +249,22 @@ class Replayed(Answer):
     replayed: int
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """An id belongs to a checklist or a table, and events have none."""
+    fields = schema.pop("properties")
+    owned = {"kind": {"enum": ["checklist", "table"]}, "id": fields["id"]["anyOf"][0], "url": fields["url"]}
+    events = {"kind": {"const": "events"}, "url": fields["url"]}
+    schema.pop("required")
+    schema["anyOf"] = [
+        {"type": "object", "properties": owned, "required": ["kind", "id", "url"]},
+        {"type": "object", "properties": events, "required": ["kind", "url"]},
+    ]
+
+
 class WebhookBody(Request):
     """Куда отправлять результаты: чек-листа или таблицы `id`, либо события (`call.failed`, `call.no_speech`) этого ключа."""
 
+    model_config = ConfigDict(json_schema_extra=_either)
     kind: Literal["checklist", "table", "events"]
     id: Id | None = Field(None, description="ID чек-листа или таблицы", examples=["TBL_1755863365"])
     url: Url = Field(examples=["https://crm.company.com/webhooks/rop"])

@@ -1,8 +1,8 @@
 """The only door to the outside: guarded, synchronous HTTP for recordings and webhooks.
 
 The transport resolves a name once, refuses it if any of its addresses is refused, and connects to an address it has vetted: a name that
-answers differently a moment later changes nothing. A connection serves one request, so a name never rides on a connection that was
-verified for another. TLS still verifies the name.
+answers differently a moment later changes nothing. A connection serves one request, or several to the same scheme, name and port within
+one pass of deliveries: a name never rides on a connection that was verified for another. TLS verifies the name.
 
 A deadline covers the whole attempt: every single wait of connecting, TLS, sending and reading is capped by what is left of it, so a
 server that keeps sending single bytes is cut off in time.
@@ -26,9 +26,9 @@ import httpx
 from core import clock
 from core.errors import AddressRefused, SourceRefused, Unreachable
 from core.settings import Settings
-from core.transport import PORTS, Backend, Deadline, Resolve, Transport, explained, port_of, system_addresses, tls_context
+from core.transport import PORTS, Backend, Deadline, Lines, Resolve, Transport, explained, port_of, system_addresses, tls_context
 
-__all__ = ["Answer", "Deadline", "Guarded", "Incoming", "retry_after"]
+__all__ = ["Answer", "Deadline", "Guarded", "Incoming", "Lines", "retry_after"]
 
 USER_AGENT = "DigitalROP/1"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -126,13 +126,13 @@ class Guarded:
             limit=self._settings.max_redirects,
         )
 
-    def post(self, url: str, content: bytes, headers: Mapping[str, str], deadline: Deadline) -> Answer:
+    def post(self, url: str, content: bytes, headers: Mapping[str, str], deadline: Deadline, lines: Lines | None = None) -> Answer:
         """One POST. A redirect is an answer like any other; the status counts even if the body after it breaks off.
 
-        Raises `AddressRefused` and `Unreachable`.
+        `lines` keeps the connection for the next post to the same name. Raises `AddressRefused` and `Unreachable`.
         """
         started = clock.monotonic()
-        with self._answered("POST", _target(url), headers, deadline, content=content) as response:
+        with self._answered("POST", _target(url), headers, deadline, content=content, lines=lines) as response:
             head = _head(response, self._settings.webhook_read_bytes)
             return Answer(response.status_code, response.headers, head, clock.monotonic() - started)
 
@@ -146,10 +146,11 @@ class Guarded:
         *,
         content: bytes | None = None,
         read_seconds: float | None = None,
+        lines: Lines | None = None,
     ) -> Iterator[httpx.Response]:
-        own = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
+        own = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close" if lines is None else "keep-alive"}
         timeout = httpx.Timeout(read_seconds, connect=self._settings.connect_seconds)
-        transport = Transport(self._tls, self._backend(deadline))
+        transport = Transport(self._tls, self._backend(deadline), lines)
         with explained(target.host), httpx.Client(transport=transport, trust_env=False, timeout=timeout) as client:
             request = client.build_request(method, target, headers={**own, **headers}, content=content)
             with closing(client.send(request, stream=True)) as response:

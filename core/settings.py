@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     max_audio_seconds: float = Field(2700.0, description="Longest recording in seconds, inclusive (C13).")
     download_seconds: float = Field(600.0, description="Whole download with its resumes, seconds.")
     download_read_seconds: float = Field(30.0, description="Longest silence of a file server, seconds.")
-    download_min_bytes_per_second: float = Field(1024.0, description="Slower servers are dropped after the first half minute.")
+    download_min_bytes_per_second: float = Field(1024.0, description="Slower servers are dropped after the grace.")
+    download_grace_seconds: float = Field(30.0, description="A slow start is forgiven for this long, seconds; then the average counts.")
     download_resumes: int = Field(20, description="Connections one download may use; each must bring new bytes.")
     inspect_seconds: float = Field(30.0, description="Longest look into a recording, seconds: 100 MiB of 8 kbit/s speech takes two.")
     inspect_cpu_seconds: int = Field(20, description="Processor time of that look, seconds.")
@@ -85,10 +86,19 @@ class Settings(BaseSettings):
     asr_compute_type: str = Field("auto", description="Number format of the weights: int8 on CPU, float16 on CUDA when auto.")
     asr_cpu_threads: int = Field(1, description="Threads of one transcription: two are slower than one on two cores (D6).")
     asr_beam: int = Field(5, description="Beam size of the decoder.")
-    asr_batch: int = Field(8, description="Speech chunks decoded at once: above 8 nothing is gained on CPU (D6).")
+    asr_batch: int | None = Field(None, description="Clips decoded at once; empty takes 4 on CPU, where more only costs memory, 16 on CUDA.")
     asr_language: str = Field("ru", description="Language when neither the call nor the key names one; `auto` detects.")
+    asr_hotwords: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names that are spoken in calls (company, products), comma separated; every call gets them."
+    )
+    asr_hotword_chars: int = Field(200, description="Characters of names given to the recogniser: they take room from the answer.")
     asr_url: str | None = Field(None, description="Base URL of an OpenAI-compatible transcription server.")
     asr_api_key: SecretStr | None = Field(None, description="Key of that server.")
+    asr_url_model: str = Field("whisper-1", description="Model name sent to that server.")
+    asr_url_seconds: float = Field(300.0, description="Whole request to that server, seconds: a clip of five minutes on a slow one.")
+    asr_url_bytes: int = Field(24 * MIB, description="Largest file sent to that server, bytes: OpenAI refuses more than 25 MiB.")
+    asr_url_hotwords: str = Field("", description="Form field in which that server takes names, such as `hotwords`; empty sends none.")
+    asr_url_clip_seconds: float = Field(300.0, description="Longest clip sent to that server, seconds.")
 
     # Analysis
     analyst_engine: Literal["rules", "openai"] = Field(
@@ -97,7 +107,15 @@ class Settings(BaseSettings):
     llm_url: str | None = Field(None, description="Base URL of an OpenAI-compatible chat server.")
     llm_api_key: SecretStr | None = Field(None, description="Key of that server.")
     llm_model: str = Field("gpt-4o-mini", description="Model name sent to that server.")
-    llm_seconds: float = Field(90.0, description="Whole LLM request, seconds.")
+    llm_seconds: float = Field(90.0, description="Whole LLM request with its answer, seconds.")
+    llm_input_tokens: int = Field(
+        32_000, description="Tokens of one prompt by a cautious guess; longer conversations go in overlapping parts. 45 minutes fit in one."
+    )
+    llm_answer_bytes: int = Field(512 * 1024, description="Largest answer of the LLM in bytes: a long checklist takes 60 KiB.")
+    llm_redact: bool = Field(
+        True,
+        description="Hide phones, cards, passports, SNILS, INN and e-mails from the LLM (C45); off is for a server of your own alone.",
+    )
     llm_structured: Literal["auto", "json_schema", "json_object", "none"] = Field(
         "auto", description="How JSON is asked for; auto steps down once per server."
     )
@@ -118,12 +136,38 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
     max_attempts: int = Field(3, description="Runs of one call before it fails for good: a poison call must not loop.")
 
+    # Pages
+    session_seconds: float = Field(604800.0, description="A signed-in browser is asked again after this long, seconds: a week.")
+    invite_seconds: float = Field(259200.0, description="A one-time link for a new person lives this long, seconds: over a weekend.")
+    sign_in_limit: int = Field(5, description="Sign-ins a minute with one login from one address; four times that from an address.")
+    export_rows: int = Field(20_000, description="Calls in one CSV or XLSX file: about five seconds of work; analysts have the warehouse.")
+    trial_calls: int = Field(50, description="Stored calls one trial of a definition may judge: about a minute of the embedded engine.")
+
     # Warehouse
     load_batch_calls: int = Field(1000, description="Calls loaded in one warehouse transaction.")
     load_lease_seconds: float = Field(300.0, description="Lease of the one loader.")
-    publish_share: float = Field(0.1, description="Largest share of time spent copying the warehouse for readers: big files go out less often.")
+    outbox_keep_seconds: float = Field(604800.0, description="Loaded rows of the load outbox are kept for a week, for questions.")
+    publish_share: float = Field(
+        0.1, description="Largest share of time spent copying the warehouse for readers: big files go out less often."
+    )
+    lake_catalog: SecretStr | None = Field(
+        None, description="PostgreSQL URL of the DuckLake catalog for a warehouse of many hosts; a file in ROP_HOME when empty."
+    )
+    lake_schema: str = Field("lake", description="Schema of the catalog in that database.")
+    lake_data: str | None = Field(None, description="Folder or s3:// address of the lake's Parquet files; a folder in ROP_HOME when empty.")
+    lake_s3_key: SecretStr | None = Field(None, description="Access key id of the S3 storage of the lake.")
+    lake_s3_secret: SecretStr | None = Field(None, description="Secret access key of that storage.")
+    lake_s3_endpoint: str | None = Field(None, description="host:port of that storage when it is not Amazon's.")
+    lake_s3_region: str = Field("us-east-1", description="Region of that storage.")
+    lake_s3_tls: bool = Field(True, description="Whether that storage is reached by https.")
+    lake_keep_seconds: float = Field(604800.0, description="Old snapshots of the lake are kept for a week: longer than any report runs.")
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("llm_temperature", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("allowed_networks", "asr_hotwords", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The wire under `core.http`: one vetted connection for one request, within one deadline."""
+"""The wire under `core.http`: vetted connections, each for one name, and every wait within one deadline."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import certifi
 import httpcore
@@ -20,6 +21,7 @@ from core.settings import Settings
 
 Resolve = Callable[[str, int, float], list[str]]
 PORTS = {"http": 80, "https": 443}
+KEEP_SECONDS = 5.0  # most servers hang up later than that
 
 
 class Deadline:
@@ -37,24 +39,86 @@ class Deadline:
         return self.left() if seconds is None else min(seconds, self.left())
 
 
-class Transport(httpx.BaseTransport):
-    """One connection for one request."""
+class Line:
+    """A connection to one name. It serves one request at a time, within the deadline its backend was given last."""
 
-    def __init__(self, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) -> None:
+    def __init__(self, origin: httpcore.Origin, tls: ssl.SSLContext, backend: Backend) -> None:
+        self.origin = origin
+        self.backend = backend
+        self.connection = httpcore.HTTPConnection(origin, tls, keepalive_expiry=KEEP_SECONDS, network_backend=backend)
+
+
+class Lines:
+    """Connections kept open for further posts to the same name; close it when the posts are done. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._idle: list[Line] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for line in self._idle:
+            line.connection.close()
+
+    def take(self, origin: httpcore.Origin) -> Line | None:
+        """A line to exactly this scheme, name and port that seems to be alive."""
+        with self._lock:
+            mine = next((line for line in self._idle if line.origin == origin), None)
+            if mine is not None:
+                self._idle.remove(mine)
+        if mine is not None and mine.connection.has_expired():
+            mine.connection.close()
+            return None
+        return mine
+
+    def give(self, line: Line) -> None:
+        """Keep a line that is idle; close any other."""
+        if not line.connection.is_idle():
+            line.connection.close()
+            return
+        with self._lock:
+            self._idle.append(line)
+
+
+class Transport(httpx.BaseTransport):
+    """One request, over a kept line where there is one."""
+
+    def __init__(self, tls: ssl.SSLContext, backend: Backend, lines: Lines | None = None) -> None:
         self._tls = tls
         self._backend = backend
-        self._connection: httpcore.HTTPConnection | None = None
+        self._lines = lines
+        self._line: Line | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=port_of(request.url), target=request.url.raw_path)
-        self._connection = httpcore.HTTPConnection(url.origin, ssl_context=self._tls, network_backend=self._backend)
         sent = httpcore.Request(request.method, url, headers=request.headers.raw, content=request.read(), extensions=request.extensions)
-        answer = self._connection.handle_request(sent)
+        answer = self._over_kept_line(sent)
+        if answer is None:
+            self._line = Line(url.origin, self._tls, self._backend)
+            answer = self._line.connection.handle_request(sent)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        if self._line is None:
+            return
+        if self._lines is None:
+            self._line.connection.close()
+        else:
+            self._lines.give(self._line)
+
+    def _over_kept_line(self, sent: httpcore.Request) -> httpcore.Response | None:
+        """The answer, or None where no line was kept or the server hung up on the one that was."""
+        self._line = self._lines.take(sent.url.origin) if self._lines else None
+        if self._line is None:
+            return None
+        self._line.backend.deadline = self._backend.deadline
+        try:
+            return self._line.connection.handle_request(sent)
+        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
+            self._line.connection.close()
+            return None
 
 
 class _Body(httpx.SyncByteStream):
@@ -74,7 +138,7 @@ class Backend(httpcore.NetworkBackend):
     def __init__(self, settings: Settings, resolve: Resolve, deadline: Deadline) -> None:
         self._settings = settings
         self._resolve = resolve
-        self._deadline = deadline
+        self.deadline = deadline
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -85,7 +149,7 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        connecting = Deadline(self._deadline.within(timeout))
+        connecting = Deadline(self.deadline.within(timeout))
         failure: Exception | None = None
         for address in self.vetted(host, port):
             try:
@@ -93,12 +157,12 @@ class Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
-            return _TimedStream(stream, self._deadline)
+            return _TimedStream(stream, self)
         raise failure or httpcore.ConnectError("no address")
 
     def vetted(self, host: str, port: int) -> list[str]:
         """The addresses of `host`, all of them allowed; raises `AddressRefused` or `Unreachable`."""
-        found = _literal(host) or self._resolve(host, port, self._deadline.within(self._settings.connect_seconds))
+        found = _literal(host) or self._resolve(host, port, self.deadline.within(self._settings.connect_seconds))
         for address in found:
             rule = addresses.refusal(address, self._settings.allowed_networks)
             if rule is not None:
@@ -109,9 +173,9 @@ class Backend(httpcore.NetworkBackend):
 class _TimedStream(httpcore.NetworkStream):
     """A connection whose every wait ends with the deadline at the latest."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, backend: Backend) -> None:
         self._stream = stream
-        self._deadline = deadline
+        self._backend = backend
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, self._wait(timeout, httpcore.ReadTimeout))
@@ -136,13 +200,13 @@ class _TimedStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         wait = self._wait(timeout, httpcore.ConnectTimeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, wait), self._deadline)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, wait), self._backend)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
 
     def _wait(self, timeout: float | None, too_late: type[httpcore.TimeoutException]) -> float:
-        wait = self._deadline.within(timeout)
+        wait = self._backend.deadline.within(timeout)
         if wait <= 0:
             raise too_late("deadline")
         return wait

@@ -158,6 +158,12 @@ def abandoned(session: Session, at: datetime, limit: int) -> list[Call]:
     return list(session.scalars(select(Call).where(silent).order_by(Call.received_at).limit(limit)))
 
 
+def done_since(session: Session, since: datetime) -> list[str]:
+    """Ids of the done calls received since `since`, oldest first."""
+    wanted = and_(Call.status == "done", Call.received_at >= since)
+    return list(session.scalars(select(Call.call_id).where(wanted).order_by(Call.received_at)))
+
+
 def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_seconds: float) -> Claim:
     """Take the call for this flow run, fencing any earlier holder.
 
@@ -190,10 +196,10 @@ def beat(session: Session, call_id: str, token: str, until: datetime, **values: 
 
 
 def finish(session: Session, call_id: str, token: str, status: str, at: datetime, reason: RopError | None = None) -> Call:
-    """End the call in `done`, `no_speech` or `failed`, with the reason; raises `LeaseLost` for a fenced run."""
+    """End the call in `done`, `no_speech` or `failed`, with the reason; raises `LeaseLost` for a run that does not own it."""
     texts = None if reason is None else {"ru": reason.text("ru"), "en": reason.text("en")}
     values = {"status": status, "finished_at": at, "reason": texts, "reason_code": reason.reason if reason else None}
-    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     ended = update(Call).where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
     if session.execute(ended.returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)

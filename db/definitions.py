@@ -34,6 +34,11 @@ def kind_of(definition: Definition) -> Kind:
     return "checklist" if isinstance(definition, Checklist) else "table"
 
 
+def as_kind(text: str) -> Kind:
+    """A stored kind as its type."""
+    return "checklist" if text == "checklist" else "table"
+
+
 def apply(session: Session, definition: Definition, author: str, at: datetime) -> Applied:
     """Make this content the active version; the same content again changes nothing but the route."""
     kind = kind_of(definition)
@@ -78,6 +83,33 @@ def active(session: Session, kind: Kind) -> list[Definition]:
     """Every active definition, by id."""
     rows = select(DefinitionRow.definition_id).where(DefinitionRow.kind == kind, DefinitionRow.active).order_by(DefinitionRow.definition_id)
     return [load(session, kind, one) for one in session.scalars(rows)]
+
+
+def row(session: Session, kind: Kind, definition_id: str) -> DefinitionRow:
+    """The definition's own row: its active version, routing, and whether it is in use; raises `NotFound`."""
+    found = session.get(DefinitionRow, (kind, definition_id), populate_existing=True)
+    if found is None:
+        raise NotFound(ru="Такого описания нет.", en="No such definition.")
+    return found
+
+
+def rows(session: Session, kind: Kind) -> list[DefinitionRow]:
+    """Every definition that was ever applied, those in use first."""
+    mine = select(DefinitionRow).where(DefinitionRow.kind == kind)
+    return list(session.scalars(mine.order_by(DefinitionRow.active.desc(), DefinitionRow.definition_id)))
+
+
+def switch(session: Session, kind: Kind, definition_id: str, active: bool, at: datetime) -> None:
+    """Judge new calls by it, or no more; what was judged stays."""
+    found = row(session, kind, definition_id)
+    found.active, found.updated_at = active, at
+    session.flush()
+
+
+def number_of(session: Session, kind: Kind, definition_id: str, version: str) -> int | None:
+    """The place of a version in its history, from 1; None for an unknown one."""
+    stored = session.get(DefinitionVersion, (kind, definition_id, version))
+    return stored.number if stored else None
 
 
 def versions(session: Session, kind: Kind, definition_id: str) -> list[DefinitionVersion]:

@@ -7,17 +7,20 @@ middle has used one. Whatever happens, every attempt carries the same id and the
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
 from core.errors import NotFound
 from core.settings import Settings
-from db import endpoints
-from db.models import Delivery, DeliveryAttempt, Endpoint
+from db.models import Base, Delivery, DeliveryAttempt, Endpoint, UtcDateTime
 from db.upsert import insert_or_ignore
 
 # Seconds before attempts 1 to 8 (C35); together 27.6 hours.
@@ -94,14 +97,16 @@ def claim_due(
     """
     due = and_(Delivery.status == "pending", Delivery.next_attempt_at <= at, _free(at))
     mine = due if call_id is None else and_(due, Delivery.call_id == call_id)
-    until = at + timedelta(seconds=lease_seconds)
-    taken = _take(session, due, _fair(at, mine, limit, per_address, failing=False), until)
-    left = limit - len(taken)
-    left = left if failing_limit is None else min(left, failing_limit)
-    if left > 0:
-        taken += _take(session, due, _fair(at, mine, left, 1, failing=True), until)
-    rows = select(Delivery).where(Delivery.delivery_id.in_(taken)).order_by(Delivery.created_at, Delivery.delivery_id)
-    return list(session.scalars(rows.execution_options(populate_existing=True)))
+    chosen = _choose(session, at, mine, limit, per_address, limit if failing_limit is None else failing_limit)
+    if not chosen:
+        return []
+    values = {"lock_token": ids.token(), "locked_until": at + timedelta(seconds=lease_seconds), "attempts": Delivery.attempts + 1}
+    # Once more, because on PostgreSQL another sender may have taken a row between our look and our grip. Only a pending row has a next
+    # attempt; naming the state as well leads SQLite to search by it instead of by the ids.
+    still_due = and_(Delivery.delivery_id.in_(chosen), Delivery.next_attempt_at <= at, _free(at))
+    statement = update(Delivery).where(still_due).values(values).returning(Delivery)
+    taken = session.scalars(statement.execution_options(synchronize_session=False, populate_existing=True))
+    return sorted(taken, key=lambda row: (row.created_at, row.delivery_id))
 
 
 def hold(session: Session, delivery: Delivery, at: datetime, lease_seconds: float) -> None:
@@ -111,28 +116,23 @@ def hold(session: Session, delivery: Delivery, at: datetime, lease_seconds: floa
 
 
 def record(session: Session, delivery: Delivery, attempt: Attempt, settings: Settings) -> Delivery:
-    """Store what a claimed delivery met and what follows from it: delivered, a next attempt, or a dead letter.
+    """`record_all` of one; the delivery as it is now."""
+    record_all(session, [(delivery, attempt)], settings)
+    return session.get_one(Delivery, delivery.delivery_id, populate_existing=True)
+
+
+def record_all(session: Session, met: Sequence[tuple[Delivery, Attempt]], settings: Settings) -> list[str]:
+    """Store what claimed deliveries met and what follows from it: their states, `delivered`, `pending` or `dead`.
 
     A sender that lost its claim meanwhile adds to the log and decides nothing, except that a success is a success.
     """
-    session.add(
-        DeliveryAttempt(
-            delivery_id=delivery.delivery_id,
-            number=delivery.attempts,
-            at=attempt.at,
-            seconds=round(attempt.seconds, 3),
-            status_code=attempt.status_code,
-            error_code=attempt.error_code,
-            response=attempt.response,
-        )
-    )
-    _judge_address(session, delivery, attempt, settings)
-    mine = Delivery.delivery_id == delivery.delivery_id
-    if not attempt.succeeded:
-        mine = and_(mine, Delivery.lock_token == delivery.lock_token)
-    free = {"lock_token": None, "locked_until": None}
-    session.execute(update(Delivery).where(mine).values(_outcome(delivery, attempt, settings) | free))
-    return session.get_one(Delivery, delivery.delivery_id, populate_existing=True)
+    if not met:
+        return []
+    session.execute(insert(DeliveryAttempt), [_row(delivery, attempt) for delivery, attempt in met])
+    _judge_addresses(session, met, settings)
+    outcomes = [_outcome(delivery, attempt, settings) for delivery, attempt in met]
+    session.connection().execute(_SETTLE, outcomes)
+    return [outcome["new_status"] for outcome in outcomes]
 
 
 def next_attempt_at(delivery_id: str, attempts: int, failed_at: datetime, retry_after: float | None = None) -> datetime | None:
@@ -185,55 +185,90 @@ def _free(at: datetime) -> ColumnElement[bool]:
     return or_(Delivery.locked_until.is_(None), Delivery.locked_until < at)
 
 
-def _take(session: Session, due: ColumnElement[bool], chosen: Subquery, until: datetime) -> list[str]:
-    values = {"lock_token": ids.token(), "locked_until": until, "attempts": Delivery.attempts + 1}
-    # `due` again, because on PostgreSQL another sender may have taken a row between our look and our grip.
-    mine = Delivery.delivery_id.in_(select(chosen.c.delivery_id))
-    statement = update(Delivery).where(mine, due).values(values).returning(Delivery.delivery_id)
-    return list(session.scalars(statement.execution_options(synchronize_session=False)))
+def _choose(session: Session, at: datetime, due: ColumnElement[bool], limit: int, per_address: int, failing_limit: int) -> list[str]:
+    """Ids to take, the oldest of every address in turn; address by address, so that a backlog of one costs the others nothing."""
+    busy = _in_flight(session, at)
+    healthy: list[list[str]] = []
+    failing: list[list[str]] = []
+    for endpoint_id, fails in session.execute(_waiting(due)):
+        share = (1 if fails else per_address) - busy[endpoint_id]
+        if share > 0:
+            (failing if fails else healthy).append(_oldest(session, endpoint_id, due, share))
+    first = _in_turn(healthy)
+    return [*first, *_in_turn(failing)[:failing_limit]][:limit]
 
 
-def _fair(at: datetime, due: ColumnElement[bool], limit: int, share: int, *, failing: bool) -> Subquery:
-    """The ids to take: the oldest of every address up to its share, addresses in turn."""
-    place = func.row_number().over(partition_by=Delivery.endpoint_id, order_by=(Delivery.next_attempt_at, Delivery.delivery_id))
-    ranked = select(Delivery.delivery_id, Delivery.endpoint_id, place.label("place")).where(due).subquery()
-    locked = and_(Delivery.status == "pending", Delivery.locked_until >= at)
-    busy = select(Delivery.endpoint_id, func.count().label("count")).where(locked).group_by(Delivery.endpoint_id).subquery()
-    state = Endpoint.failing_since.is_not(None) if failing else Endpoint.failing_since.is_(None)
-    return (
-        select(ranked.c.delivery_id)
-        .join(Endpoint, Endpoint.endpoint_id == ranked.c.endpoint_id)
-        .outerjoin(busy, busy.c.endpoint_id == ranked.c.endpoint_id)
-        .where(Endpoint.disabled_at.is_(None), state, ranked.c.place + func.coalesce(busy.c.count, 0) <= share)
-        .order_by(ranked.c.place)
-        .limit(limit)
-        .subquery()
+def _waiting(due: ColumnElement[bool]) -> Select[tuple[str, bool]]:
+    """Addresses that something is due for, and whether they fail."""
+    any_due = exists().where(Delivery.endpoint_id == Endpoint.endpoint_id, due)
+    return select(Endpoint.endpoint_id, Endpoint.failing_since.is_not(None)).where(Endpoint.disabled_at.is_(None), any_due)
+
+
+def _in_flight(session: Session, at: datetime) -> Counter[str]:
+    """Claimed deliveries by address; counted here, because grouping makes SQLite read the whole table."""
+    return Counter(session.scalars(select(Delivery.endpoint_id).where(Delivery.locked_until >= at)))
+
+
+def _oldest(session: Session, endpoint_id: str, due: ColumnElement[bool], share: int) -> list[str]:
+    mine = select(Delivery.delivery_id).where(Delivery.endpoint_id == endpoint_id, due)
+    return list(session.scalars(mine.order_by(Delivery.next_attempt_at).limit(share)))
+
+
+def _in_turn(queues: list[list[str]]) -> list[str]:
+    return [one for turn in zip_longest(*queues) for one in turn if one is not None]
+
+
+def _row(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
+    values = {"at": attempt.at, "seconds": round(attempt.seconds, 3), "status_code": attempt.status_code, "error_code": attempt.error_code}
+    return {"delivery_id": delivery.delivery_id, "number": delivery.attempts, "response": attempt.response, **values}
+
+
+_TABLE = Base.metadata.tables["deliveries"]
+# One statement for a whole batch: state by state it would cost more than the posts themselves.
+_SETTLE = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.delivery_id == bindparam("id"),
+        or_(_TABLE.c.lock_token == bindparam("token"), literal("delivered") == bindparam("new_status", type_=String)),
     )
+    .values(
+        status=bindparam("new_status", type_=String),
+        next_attempt_at=bindparam("again", type_=UtcDateTime),
+        delivered_at=func.coalesce(bindparam("delivered", type_=UtcDateTime), _TABLE.c.delivered_at),
+        lock_token=None,
+        locked_until=None,
+    )
+)
 
 
-def _outcome(delivery: Delivery, attempt: Attempt, settings: Settings) -> dict[str, object]:
+def _outcome(delivery: Delivery, attempt: Attempt, settings: Settings) -> dict[str, Any]:
+    mine = {"id": delivery.delivery_id, "token": delivery.lock_token}
     if attempt.succeeded:
-        return {"status": "delivered", "delivered_at": attempt.at, "next_attempt_at": None}
+        return mine | {"new_status": "delivered", "delivered": attempt.at, "again": None}
+    again = None if attempt.hopeless or attempt.status_code == GONE else _again(delivery, attempt, settings)
+    return mine | {"new_status": "pending" if again else "dead", "delivered": None, "again": again}
+
+
+def _again(delivery: Delivery, attempt: Attempt, settings: Settings) -> datetime | None:
     wish = min(attempt.retry_after or 0.0, settings.webhook_retry_after_seconds) if attempt.status_code in SLOW_DOWN else None
-    hopeless = attempt.hopeless or attempt.status_code == GONE
-    again = (
-        None
-        if hopeless
-        else next_attempt_at(delivery.delivery_id, delivery.attempts, attempt.at + timedelta(seconds=attempt.seconds), wish)
-    )
-    return {"status": "pending" if again else "dead", "next_attempt_at": again}
+    return next_attempt_at(delivery.delivery_id, delivery.attempts, attempt.at + timedelta(seconds=attempt.seconds), wish)
 
 
-def _judge_address(session: Session, delivery: Delivery, attempt: Attempt, settings: Settings) -> None:
+def _judge_addresses(session: Session, met: Sequence[tuple[Delivery, Attempt]], settings: Settings) -> None:
     """A success clears the address; failures alone for five days, or a 410, disable it."""
-    endpoint = session.get_one(Endpoint, delivery.endpoint_id, populate_existing=True)
-    if attempt.succeeded:
-        endpoint.failing_since = None
-        return
-    endpoint.failing_since = endpoint.failing_since or attempt.at
-    tired = attempt.at - endpoint.failing_since > timedelta(seconds=settings.webhook_give_up_seconds)
-    if attempt.status_code == GONE or tired:
-        endpoints.disable(session, endpoint.endpoint_id, attempt.at, "gone" if attempt.status_code == GONE else "failing")
+    ids_met = {delivery.endpoint_id for delivery, _ in met}
+    rows = session.scalars(select(Endpoint).where(Endpoint.endpoint_id.in_(ids_met)).execution_options(populate_existing=True))
+    known = {row.endpoint_id: row for row in rows}
+    for delivery, attempt in met:
+        endpoint = known[delivery.endpoint_id]
+        if attempt.succeeded:
+            endpoint.failing_since = None
+            continue
+        endpoint.failing_since = endpoint.failing_since or attempt.at
+        tired = attempt.at - endpoint.failing_since > timedelta(seconds=settings.webhook_give_up_seconds)
+        if attempt.status_code == GONE or tired:
+            endpoint.disabled_at, endpoint.disabled_reason = attempt.at, "gone" if attempt.status_code == GONE else "failing"
+    session.flush()
 
 
 def _restart(session: Session, at: datetime, which: ColumnElement[bool]) -> int:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
@@ -22,6 +24,15 @@ OwnerKind = Literal["checklist", "table", "key"]
 SECRET_PREFIX = "whsec_"  # noqa: S105  the public prefix of the Standard Webhooks specification
 SECRET_BYTES = 32
 REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Address:
+    """All that sending to an endpoint takes; `failing` when the last thing heard from it was a failure."""
+
+    url: str
+    secrets: tuple[str, ...]
+    failing: bool
 
 
 def set_url(session: Session, owner_kind: OwnerKind, owner_id: str, url: str, at: datetime) -> Endpoint:
@@ -52,6 +63,15 @@ def by_id(session: Session, endpoint_id: str) -> Endpoint:
     if endpoint is None or not endpoint.url:
         raise NotFound(ru="Адреса вебхука нет.", en="No such webhook address.")
     return endpoint
+
+
+def addresses(session: Session, endpoint_ids: Collection[str], at: datetime) -> dict[str, Address]:
+    """Where and under which signatures to send, by endpoint id."""
+    secrets_of: dict[str, list[str]] = {endpoint_id: [] for endpoint_id in endpoint_ids}
+    for row in session.scalars(_lasting(at).where(EndpointSecret.endpoint_id.in_(endpoint_ids))):
+        secrets_of[row.endpoint_id].append(row.secret)
+    rows = session.scalars(select(Endpoint).where(Endpoint.endpoint_id.in_(endpoint_ids)).execution_options(populate_existing=True))
+    return {e.endpoint_id: Address(e.url, tuple(secrets_of[e.endpoint_id]), e.failing_since is not None) for e in rows}
 
 
 def every(session: Session) -> list[Endpoint]:
@@ -107,9 +127,13 @@ def live_secrets(session: Session, endpoint_id: str, at: datetime) -> list[str]:
 
 
 def _live(session: Session, endpoint_id: str, at: datetime) -> list[EndpointSecret]:
+    return list(session.scalars(_lasting(at).where(EndpointSecret.endpoint_id == endpoint_id)))
+
+
+def _lasting(at: datetime) -> Select[tuple[EndpointSecret]]:
+    """Secrets that sign at this moment, newest first."""
     lasting = or_(EndpointSecret.expires_at.is_(None), EndpointSecret.expires_at > at)
-    mine = select(EndpointSecret).where(EndpointSecret.endpoint_id == endpoint_id, lasting)
-    return list(session.scalars(mine.order_by(EndpointSecret.secret_id.desc())))
+    return select(EndpointSecret).where(lasting).order_by(EndpointSecret.secret_id.desc())
 
 
 def _forgive(endpoint: Endpoint) -> None:

@@ -90,16 +90,10 @@ def reportable() -> Any:
     return or_(Call.status.in_(TERMINAL), scored)
 
 
-def reportable_ids(session: Session, size: int) -> Iterator[tuple[str, ...]]:
-    """All reportable calls in order of their ids, `size` at a time."""
-    last = ""
-    while True:
-        page = select(Call.call_id).where(reportable(), Call.call_id > last).order_by(Call.call_id).limit(size)
-        found = tuple(session.scalars(page))
-        if not found:
-            return
-        yield found
-        last = found[-1]
+def reportable_ids(session: Session, after: str, limit: int) -> tuple[str, ...]:
+    """The next `limit` reportable calls in order of their ids."""
+    page = select(Call.call_id).where(reportable(), Call.call_id > after).order_by(Call.call_id).limit(limit)
+    return tuple(session.scalars(page))
 
 
 def states(session: Session, call_ids: Sequence[str]) -> list[Row]:

@@ -343,7 +343,7 @@ class Delivery(Base):
     delivery_id: Mapped[str] = mapped_column(primary_key=True)
     call_id: Mapped[str | None] = mapped_column(ForeignKey("calls.call_id", ondelete="CASCADE"), index=True)
     event: Mapped[str]
-    endpoint_id: Mapped[str] = mapped_column(ForeignKey("endpoints.endpoint_id", ondelete="CASCADE"), index=True)
+    endpoint_id: Mapped[str] = mapped_column(ForeignKey("endpoints.endpoint_id", ondelete="CASCADE"))
     body: Mapped[bytes]
     status: Mapped[str] = mapped_column(default="pending")
     attempts: Mapped[int] = mapped_column(default=0)
@@ -353,7 +353,8 @@ class Delivery(Base):
     locked_until: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     __table_args__ = (
-        Index("deliveries_due", "status", "next_attempt_at"),
+        Index("deliveries_due", "endpoint_id", "status", "next_attempt_at"),
+        Index("deliveries_in_flight", "locked_until"),
         Index("deliveries_by_time", "created_at"),
         Index("deliveries_by_status", "status", "created_at"),
     )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from db import search
 from db.calls import RUNNING, WAITING
+from db.directory import LEADER, manager_names
 from db.models import (
     Call,
     CallScore,
@@ -24,6 +25,7 @@ from db.models import (
     Membership,
     Office,
     Recording,
+    Result,
     UtcDateTime,
 )
 
@@ -189,6 +191,17 @@ def definition_names(session: Session, kind: str) -> list[tuple[str, str]]:
     return list(session.execute(named.order_by(DefinitionVersion.name)).tuples())
 
 
+def leaders(session: Session) -> dict[str, list[str]]:
+    """Who leads which office now, by office id: full names, or ids of those whose name is not known."""
+    now = (Membership.role == LEADER, Membership.valid_to.is_(None))
+    pairs = session.execute(select(Membership.office_id, Membership.manager_id).where(*now)).tuples().all()
+    names = manager_names(session, {manager for _, manager in pairs})
+    found: dict[str, list[str]] = defaultdict(list)
+    for office, manager in sorted(pairs):
+        found[office].append(names.get(manager, manager))
+    return dict(found)
+
+
 def period(session: Session, wanted: CallFilter) -> Today:
     """Calls of the period by public state, and their mean completion."""
     states = select(Call.status, func.count()).where(*_conditions(session, wanted, Call.at, Call.call_id)).group_by(Call.status)
@@ -217,6 +230,12 @@ def attention(session: Session, since: datetime) -> Attention:
         pending=number(Delivery, Delivery.status == "pending"),
         disabled=number(Endpoint, Endpoint.disabled_at.is_not(None), Endpoint.url != ""),
     )
+
+
+def revisions(session: Session, call_id: str) -> list[Result]:
+    """Every result the call ever had, oldest first."""
+    mine = select(Result).where(Result.call_id == call_id).order_by(Result.result_id)
+    return list(session.scalars(mine))
 
 
 def public(status: str) -> str:

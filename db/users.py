@@ -147,12 +147,12 @@ def set_password(session: Session, user_id: str, password_hash: str) -> None:
 
 def is_password_of(user: User | None, password: str) -> bool:
     """Whether it is; equally slow for somebody who does not exist, is disabled or has no password."""
-    known = user is not None and user.disabled_at is None and user.password_hash is not None
-    stored = user.password_hash if known and user is not None else None
+    stored = user.password_hash if user is not None and user.disabled_at is None else None
     try:
-        return _HASHER.verify(stored or _nobodys_hash(), password[:MAX_PASSWORD]) and known
+        _HASHER.verify(stored or _nobodys_hash(), password[:MAX_PASSWORD])
     except (VerificationError, InvalidHashError):
         return False
+    return stored is not None
 
 
 def open_session(session: Session, user_id: str, at: datetime, lasts: timedelta, purpose: Purpose = "session") -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prefect import flow, get_run_logger
-from tasks.webhooks import deliver_due
 
 from tasks import runtime as runtimes
+from tasks.webhooks import deliver_due
 
 BATCH = 200
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prefect import flow, get_run_logger
-from tasks.load import load
 
 from tasks import runtime as runtimes
+from tasks.load import load
 
 
 @flow(name="load-warehouse", flow_run_name="загрузка хранилища", retries=0)

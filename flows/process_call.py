@@ -11,16 +11,16 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed
-from tasks.download import download
-from tasks.notify import notify
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError
 from db import calls, definitions, directory
 from tasks import lease as leases
 from tasks import runtime as runtimes
 from tasks.cards import publish_card
+from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
+from tasks.notify import notify
 from tasks.publish import Judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
 from tasks.score import score

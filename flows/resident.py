@@ -25,6 +25,7 @@ from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow
+from prefect.states import Cancelled as CancelledState
 from prefect.states import Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
@@ -33,6 +34,7 @@ from core import settings as settings_module
 from core.errors import Cancelled
 from core.settings import Settings
 from tasks import runtime as runtimes
+from tasks.publish import publish_failure
 from tasks.runtime import Runtime
 
 FLOWS = {
@@ -40,8 +42,11 @@ FLOWS = {
     "deliver-webhooks": "flows.deliver_webhooks:deliver_webhooks",
     "load-warehouse": "flows.load_warehouse:load_warehouse",
     "reconcile": "flows.reconcile:reconcile",
+    "rescore-call": "flows.rescore:rescore_one",
+    "rescore-since": "flows.rescore:rescore_since",
+    "try-definition": "flows.try_definition:try_definition",
 }
-CANCEL_POLL_SECONDS = 2.0  # a cancelled run must stop within five
+CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
 LIVE_STATES = ["RUNNING", "PENDING"]
 
 
@@ -131,12 +136,18 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentRes
             if self.running:
                 wanted = {"id": {"any_": list(self.running)}, "state": {"type": {"any_": ["CANCELLING"]}}}
                 for run in await self._runs(wanted):
-                    self._stop_run(run.id)
+                    await self._cancel(run.id)
 
-    def _stop_run(self, flow_run_id: UUID) -> None:
+    async def _cancel(self, flow_run_id: UUID) -> None:
+        """Ask the run to stop; one that is deep in a native decoder is ended from outside, and what it does later is fenced."""
         lease = self.runtime.leases.get(self.running.get(flow_run_id, ""))
-        if lease is not None:
+        if lease is None:
+            return
+        if not lease.stopping:
             lease.stop(Cancelled())
+            return
+        await anyio.to_thread.run_sync(publish_failure, self.runtime, lease, Cancelled())
+        await self.client.set_flow_run_state(flow_run_id, CancelledState(message=Cancelled().text("ru")), force=True)
 
     async def _drain(self, printer: Callable[..., None]) -> None:
         """Let running calls end within the grace, give the rest back to the queue."""

@@ -29,7 +29,7 @@ from rop.crm import Crm
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 CHECKLIST, TABLE = "sales", "TBL_1755863365"
 START_SECONDS, CALLS_SECONDS, LOAD_SECONDS = 240.0, 900.0, 180.0
-RANKING = "SELECT call_id, manager_id, status, round(duration_seconds) AS seconds, completion_percentage FROM call_scores ORDER BY call_id"
+RANKING = "SELECT call_id, manager, status, round(duration) AS seconds, completion FROM calls ORDER BY call_id"
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
@@ -94,7 +94,7 @@ def _stack(home: Path, keep: bool) -> Iterator[dict[str, Any]]:
     home.mkdir(parents=True)
     console.print("[bold]1. Запуск[/]: Prefect, API, воркеры (до минуты)…")
     command = [sys.executable, "-m", "rop", "up", "--home", str(home), "--api-port", "0", "--prefect-port", "0"]
-    environment = os.environ | {"ROP_ALLOWED_NETWORKS": "127.0.0.1/32"}
+    environment = os.environ | {"ROP_ALLOWED_NETWORKS": "127.0.0.1/32", "ROP_RATE_LIMIT": "600"}
     with (home / "up.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
     try:

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.5
 TAIL_SECONDS = 1.5
 TELEPHONE_BAND = ("sinc", "300-3400")
 # Vorbis takes a quality, mp3 kbit/s and a search quality; a telephone line has nothing more to keep.
-ENCODERS = {".ogg": ("-C", "3"), ".mp3": ("-C", "32.2"), ".wav": ("-e", "mu-law")}
+ENCODERS = {".ogg": ("-C", "2"), ".mp3": ("-C", "32.2"), ".wav": ("-e", "mu-law")}
 
 
 def main() -> None:
@@ -95,7 +95,8 @@ def spoken(turn: Mapping, voice: Mapping, scratch: Path) -> Samples:
     trim = ("silence", "1", "0.02", "0.5%", "reverse") * 2
     _run("sox", "-R", str(raw), "-r", str(RATE), str(line), *character, *trim)
     samples = _read(line)
-    return samples * (SPEECH_LEVEL / np.sqrt(np.mean(samples**2)))
+    level = float(np.sqrt(np.mean(samples**2)))
+    return samples * (SPEECH_LEVEL / level)
 
 
 def timed(turns: list[Mapping], audio: list[Samples]) -> list[Mapping]:
@@ -106,7 +107,9 @@ def timed(turns: list[Mapping], audio: list[Samples]) -> list[Mapping]:
         start = end + turn.get("pause", PAUSE_SECONDS)
         end = start + len(samples) / RATE
         channel = SPEAKERS.index(turn["speaker"])
-        segments.append({"speaker": turn["speaker"], "channel": channel, "start": round(start, 3), "end": round(end, 3), "text": turn["text"]})
+        segments.append(
+            {"speaker": turn["speaker"], "channel": channel, "start": round(start, 3), "end": round(end, 3), "text": turn["text"]}
+        )
     return segments
 
 

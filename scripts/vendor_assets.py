@@ -36,6 +36,18 @@ PACKAGES = (
         "U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==",
         ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"),
     ),
+    Package(
+        "htmx.org",
+        "4.0.1",
+        "oF7JgXhDW9UXCy/k1ZYFUQgzu/rm19ORWPSPNL91vPluB2PB9+MV55tyQdH/w7o2EAbTYUG5SDW1R60mdkdqGg==",
+        ("dist/htmx.min.js", "LICENSE"),
+    ),
+    Package(
+        "uplot",
+        "1.6.32",
+        "KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
+        ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"),
+    ),
 )
 COMPRESSED = (".js", ".css")
 
@@ -73,7 +85,7 @@ def _read(tar: tarfile.TarFile, name: str) -> bytes:
 
 
 def _stored(package: Package, name: str, content: bytes) -> tuple[str, bytes]:
-    path = f"{package.name}/{name}"
+    path = f"{package.name}/{name.removeprefix('dist/')}"
     if name.endswith(COMPRESSED):
         return f"{path}.gz", gzip.compress(content, 9, mtime=0)
     return path, content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from core import clock
+from core import clock, ids
 from core.errors import NotFound, TransientError
 from core.settings import Settings
 from db import calls
@@ -13,6 +13,7 @@ from db.models import Call
 from tasks.prefect_api import PrefectApi
 
 PROCESS = "process-call/calls"
+RESCORE = "rescore-call/calls"
 
 log = structlog.get_logger(__name__)
 
@@ -41,3 +42,11 @@ def _tags(call: Call) -> list[str]:
 
 def _queue(call: Call, settings: Settings) -> str:
     return settings.live_queue if call.priority == "live" else settings.bulk_queue
+
+
+def rescore(database: Database, prefect: PrefectApi, settings: Settings, call_id: str, checklist_id: str | None = None) -> str:
+    """Start judging a stored transcript anew; the id of the flow run. Raises `PrefectUnavailable`: nothing was changed, ask again."""
+    with database.read() as session:
+        call = calls.get(session, call_id)
+    parameters = {"call_id": call_id, "checklist_id": checklist_id}
+    return prefect.start(RESCORE, parameters, key=ids.token(), name=call_id, tags=_tags(call), queue=settings.live_queue)

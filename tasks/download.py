@@ -31,7 +31,6 @@ Tick = Callable[[int], None]
 
 # Statuses below 500 that say "not now" instead of "no".
 NOT_NOW = frozenset({408, 423, 425, 429})
-GRACE_SECONDS = 30.0  # a slow start is forgiven; after it the average rate counts
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -153,7 +152,7 @@ class _Download:
             raise bad_audio("not_audio")
 
     def _refuse_crawling(self, answer: Incoming, count: int, seconds: float) -> None:
-        if seconds > GRACE_SECONDS and count < seconds * self._settings.download_min_bytes_per_second:
+        if seconds > self._settings.download_grace_seconds and count < seconds * self._settings.download_min_bytes_per_second:
             raise Unreachable("too_slow", ru="Сервер {host} отдаёт запись слишком медленно.", en="{host} is too slow.", host=answer.host)
 
     def _have(self) -> int:

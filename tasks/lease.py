@@ -62,6 +62,11 @@ class Lease:
         self._fraction = 0.0
         self._beat(status=status)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._stop_with is not None
+
     def stop(self, reason: RopError) -> None:
         """Make the next `check` raise `reason`; called from another thread."""
         self._stop_with = self._stop_with or reason

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
 
 import structlog
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import LeaseLost
@@ -16,10 +18,10 @@ from core.settings import Settings
 from db import export, leases
 from db.engine import Database
 from tasks.runtime import Runtime
-from warehouse import dimensions, publish, scores
-from warehouse.batch import Batch, Dimensions, LoadRefused
+from warehouse import dimensions, lake, loader, publish, scores
+from warehouse.batch import Batch, Rules
 from warehouse.facts import Flattener
-from warehouse.loader import Loader
+from warehouse.loader import Loader, SchemaChanged
 
 LEASE = "warehouse-loader"
 
@@ -46,93 +48,133 @@ def load_pending(database: Database, settings: Settings) -> LoadReport:
 
     May be killed anywhere: rows are marked as loaded after the warehouse has them, and a repeat loads the same.
     """
-    started = clock.monotonic()
+    with _leased(database, settings) as run:
+        if run is None:
+            return LoadReport(busy=True)
+        try:
+            run.drain()
+        except SchemaChanged:
+            run.rebuild()
+        return run.report()
+
+
+def rebuild(database: Database, settings: Settings) -> LoadReport:
+    """Make the warehouse anew from the operational database; readers keep the old one until it is whole."""
+    with _leased(database, settings) as run:
+        if run is None:
+            return LoadReport(busy=True)
+        run.rebuild()
+        return run.report()
+
+
+def maintain(database: Database, settings: Settings) -> None:
+    """The nightly upkeep: old rows of the outbox go, and a lake is compacted. Does nothing while a loader is at work."""
+    with _leased(database, settings) as run:
+        if run is None:
+            return
+        with database.begin() as session:
+            export.forget_loaded(session, clock.now() - timedelta(seconds=settings.outbox_keep_seconds))
+        if settings.lake_catalog is not None:
+            lake.maintain(settings)
+
+
+@contextmanager
+def _leased(database: Database, settings: Settings) -> Iterator[_Run | None]:
+    """A run that holds the lease for the length of the block, or None while somebody else holds it."""
     with database.begin() as session:
         token = leases.acquire(session, LEASE, settings.load_lease_seconds, clock.now())
     if token is None:
-        return LoadReport(busy=True)
+        yield None
+        return
     try:
-        run = _Run(database, settings, token)
-        run.drain()
-        published = publish.is_due(settings)
-        if published:
-            run.keep_lease()
-            publish.publish(settings)
+        yield _Run(database, settings, token)
     finally:
         with database.begin() as session:
             leases.release(session, LEASE, token)
-    seconds = clock.monotonic() - started
-    return LoadReport(run.calls, run.batches, published, seconds, tuple(run.refused))
 
 
 class _Run:
-    """One drain of the outbox under the lease `token`."""
+    """The work of one loader under the lease `token`."""
 
     def __init__(self, database: Database, settings: Settings, token: str) -> None:
         self._database, self._settings, self._token = database, settings, token
-        self.calls = self.batches = 0
-        self.refused: list[str] = []
+        self._started = clock.monotonic()
+        self._calls = self._batches = 0
+        self._refused: dict[str, Rules] = {}
 
     def drain(self) -> None:
         """Load everything that is pending, batch by batch."""
         after = 0
-        with Loader(self._settings, self._token) as loader:
+        with Loader(self._settings, self._token) as warehouse:
             while True:
-                self.keep_lease()
-                part = self._next(after)
-                if not part.pending.rows and part.dimensions.fingerprint == loader.dimensions_hash:
+                pending, batch = self._pending(after)
+                if not pending.rows and batch.dimensions and batch.dimensions.fingerprint == warehouse.dimensions_hash:
                     return
-                already = len(self.refused)
-                self._load(loader, part, part.pending.call_ids)
-                self._mark(part.pending, self.refused[already:])
-                after = part.pending.last or after
+                self._count(batch, warehouse.load_sound(batch))
+                self._mark(pending)
+                after = pending.last or after
 
-    def keep_lease(self) -> None:
-        """Prolong the lease; raises `LeaseLost` when it went to another loader."""
+    def rebuild(self) -> None:
+        """Load every call into an empty warehouse that then takes the place of the old one."""
+        self._refuse(loader.rebuild(self._settings, self._everything()))
+
+    def report(self) -> LoadReport:
+        """Publish if that is due, and say what was done."""
+        published = publish.is_due(self._settings)
+        if published:
+            self._keep_lease()
+            publish.publish(self._settings)
+        seconds = clock.monotonic() - self._started
+        return LoadReport(self._calls, self._batches, published, seconds, tuple(self._refused))
+
+    def _keep_lease(self) -> None:
         with self._database.begin() as session:
             if not leases.renew(session, LEASE, self._token, self._settings.load_lease_seconds, clock.now()):
                 raise LeaseLost(ru="Витрину загружает другой процесс.", en="Another loader took the warehouse over.")
 
-    def _next(self, after: int) -> _Part:
+    def _pending(self, after: int) -> tuple[export.Pending, Batch]:
+        self._keep_lease()
         with export.snapshot(self._database) as session:
             pending = export.pending(session, after, self._settings.load_batch_calls)
-            return _Part(pending, dimensions.build(export.dimensions(session)), export.states(session, pending.call_ids))
+            return pending, self._batch(session, pending.call_ids, pending.last)
 
-    def _load(self, loader: Loader, part: _Part, call_ids: tuple[str, ...]) -> None:
-        """Load these calls of the part; when the rows of some are refused, all but those."""
-        try:
-            loader.load(part.batch(call_ids, self._settings.time_zone))
-        except LoadRefused as refusal:
-            if len(call_ids) == 1:
-                self.refused.append(call_ids[0])
-                log.warning("load_refused", call_id=call_ids[0], rules=refusal.fields["rules"])
+    def _everything(self) -> Iterator[Batch]:
+        after = ""
+        while True:
+            self._keep_lease()
+            with export.snapshot(self._database) as session:
+                call_ids = export.reportable_ids(session, after, self._settings.load_batch_calls)
+                batch = self._batch(session, call_ids, 0)
+            yield batch
+            self._count(batch, {})
+            if not call_ids:
                 return
-            middle = len(call_ids) // 2
-            self._load(loader, part, call_ids[:middle])
-            self._load(loader, part, call_ids[middle:])
-        else:
-            self.calls += len(call_ids)
-            self.batches += 1
+            after = call_ids[-1]
 
-    def _mark(self, pending: export.Pending, refused: Sequence[str]) -> None:
-        if seqs := pending.without(refused):
+    def _batch(self, session: Session, call_ids: tuple[str, ...], seq: int) -> Batch:
+        """The present state of these calls; those that have none are gone."""
+        known = dimensions.build(export.dimensions(session))
+        states = export.states(session, call_ids)
+        gone = set(call_ids) - {state["call"]["call_id"] for state in states}
+        flattener = Flattener(self._settings.time_zone, scores.places(known.rows["dim_stage"]))
+        batch, unreadable = flattener.batch(states, sorted(gone), seq, known)
+        self._refuse(unreadable)
+        return batch
+
+    def _count(self, batch: Batch, refused: Mapping[str, Rules]) -> None:
+        self._calls += len(batch.call_ids) - len(refused)
+        self._batches += 1
+        self._refuse(refused)
+
+    def _refuse(self, refused: Mapping[str, Rules]) -> None:
+        self._refused.update(refused)
+        for call_id, rules in refused.items():
+            log.warning("load_refused", call_id=call_id, rules=rules)
+
+    def _mark(self, pending: export.Pending) -> None:
+        if seqs := pending.without(self._refused):
             with self._database.begin() as session:
                 export.mark_loaded(session, seqs, clock.now())
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one snapshot of the operational database says about the calls that are pending."""
-
-    pending: export.Pending
-    dimensions: Dimensions
-    states: list[dict[str, Any]]
-
-    def batch(self, call_ids: Collection[str], zone: str) -> Batch:
-        """The rows of some of the calls; raises `LoadRefused` for content that is none."""
-        flattener = Flattener(zone, scores.places(self.dimensions.rows["dim_stage"]))
-        wanted = [state for state in self.states if state["call"]["call_id"] in set(call_ids)]
-        return Batch(tuple(call_ids), flattener.batch(wanted), self.pending.last, self.dimensions)
 
 
 @task(name="load", cache_policy=NO_CACHE)

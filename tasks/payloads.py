@@ -29,7 +29,8 @@ def checklist_body(result: ChecklistResult, call: Call, settings: Settings, vers
     }
     if not settings.webhook_strict:
         body |= {"event": "checklist.completed", "checklist_id": result.checklist_id, "checklist_version": result.checklist_version}
-        body |= {"checklist_version_number": version_number, **_deal(call)}
+        body |= {"checklist_version_number": version_number} if version_number else {}
+        body |= _deal(call)
         body |= {"not_applicable": [left.model_dump() for left in result.not_applicable], **_source(result.usage, result.flags)}
     return _encoded(body)
 
@@ -46,7 +47,8 @@ def table_body(result: TableResult, call: Call, settings: Settings, version_numb
     }
     if not settings.webhook_strict:
         body |= {"event": "table.completed", "manager_id": call.manager_id, "table_version": result.table_version}
-        body |= {"table_version_number": version_number, **_deal(call)}
+        body |= {"table_version_number": version_number} if version_number else {}
+        body |= _deal(call)
         body |= {"missing": {f.name: f.reason for f in result.fields if f.value is None}, **_source(result.usage, result.flags)}
     return _encoded(body)
 

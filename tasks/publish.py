@@ -50,14 +50,14 @@ def publish_results(runtime: Runtime, lease: Lease, judged: list[Judgement]) -> 
             save(session, runtime, call, one, at)
 
 
-def save(session: Session, runtime: Runtime, call: Call, judged: Judgement, at: datetime) -> Result:
-    """Store one judgement as the newest revision and queue its webhook."""
+def save(session: Session, runtime: Runtime, call: Call, judged: Judgement, at: datetime, *, webhook: bool = True) -> Result:
+    """Store one judgement as the newest revision and, unless told otherwise, queue its webhook."""
     if judged.error is not None:
         texts = {"code": judged.error.reason, "ru": judged.error.text("ru"), "en": judged.error.text("en")}
         return results.save(session, call.call_id, judged.kind, judged.definition_id, judged.version, texts, at, status="failed")
     assert judged.content is not None  # noqa: S101  a judgement has one or the other
     row = results.save(session, call.call_id, judged.kind, judged.definition_id, judged.version, judged.content, at)
-    endpoint = endpoints.get(session, judged.kind, judged.definition_id)
+    endpoint = endpoints.get(session, judged.kind, judged.definition_id) if webhook else None
     if endpoint is not None:
         _enqueue(session, runtime, call, row, endpoint, at)
     return row

@@ -12,10 +12,11 @@ from standardwebhooks import Webhook
 
 from core import clock, ids
 from core.errors import PermanentError, RopError
-from core.http import Deadline, Guarded, retry_after
+from core.http import Deadline, Guarded, Lines, retry_after
 from core.settings import Settings
 from db import deliveries, endpoints
 from db.deliveries import Attempt
+from db.endpoints import Address
 from db.engine import Database
 from db.models import Delivery
 from tasks import payloads
@@ -40,25 +41,23 @@ class Tested:
 
 @dataclass(frozen=True)
 class _Letter:
-    """A claimed delivery with all that sending it takes; `failing` is the state of its address."""
+    """A claimed delivery and where it goes."""
 
     delivery: Delivery
-    url: str
-    secrets: Sequence[str]
-    failing: bool
+    to: Address
 
 
 def deliver_due(database: Database, settings: Settings, http: Guarded, call_id: str | None = None, limit: int = 200) -> DeliveryReport:
     """Try up to `limit` due deliveries, of one call or of all, many addresses at once; returns when nothing is due or in flight."""
     outcomes: Counter[str] = Counter()
-    with ThreadPoolExecutor(settings.webhook_threads, thread_name_prefix="webhook") as pool:
+    with Lines() as lines, ThreadPoolExecutor(settings.webhook_threads, thread_name_prefix="webhook") as pool:
         flying: dict[Future[Attempt], _Letter] = {}
         met: list[tuple[Delivery, Attempt]] = []
         while True:
             letters, ended = _turn(database, settings, met, list(flying.values()), call_id, limit)
             outcomes.update(ended)
             limit -= len(letters)
-            flying.update({pool.submit(_attempt, letter, settings, http): letter for letter in letters})
+            flying.update({pool.submit(_attempt, letter, settings, http, lines): letter for letter in letters})
             if not flying:
                 return DeliveryReport(outcomes["delivered"], outcomes["pending"], outcomes["dead"])
             done, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -85,7 +84,7 @@ def send_test(database: Database, settings: Settings, http: Guarded, endpoint_id
         )
         assert delivery is not None  # noqa: S101  for the type checker: the version is random
         deliveries.hold(session, delivery, at, settings.webhook_lease_seconds)
-        letter = _Letter(delivery, endpoint.url, endpoints.live_secrets(session, endpoint_id, at), failing=False)
+        letter = _Letter(delivery, endpoints.addresses(session, [endpoint_id], at)[endpoint_id])
     attempt = _attempt(letter, settings, http)
     with database.begin() as session:
         deliveries.record(session, delivery, replace(attempt, hopeless=True), settings)
@@ -110,9 +109,9 @@ def _turn(
     at = clock.now()
     room = min(settings.webhook_threads - len(flying), limit)
     # Half of the threads are kept for healthy addresses, however many others hang.
-    failing_room = settings.webhook_threads // 2 - sum(letter.failing for letter in flying)
+    failing_room = settings.webhook_threads // 2 - sum(letter.to.failing for letter in flying)
     with database.begin() as session:
-        ended = [deliveries.record(session, delivery, attempt, settings).status for delivery, attempt in met]
+        ended = deliveries.record_all(session, met, settings)
         if room <= 0:
             return [], ended
         claimed = deliveries.claim_due(
@@ -124,19 +123,15 @@ def _turn(
             per_address=settings.webhook_per_address,
             failing_limit=max(failing_room, 0),
         )
-        letters = []
-        for delivery in claimed:
-            endpoint = endpoints.by_id(session, delivery.endpoint_id)
-            secrets = endpoints.live_secrets(session, delivery.endpoint_id, at)
-            letters.append(_Letter(delivery, endpoint.url, secrets, endpoint.failing_since is not None))
-        return letters, ended
+        known = endpoints.addresses(session, {delivery.endpoint_id for delivery in claimed}, at)
+        return [_Letter(delivery, known[delivery.endpoint_id]) for delivery in claimed], ended
 
 
-def _attempt(letter: _Letter, settings: Settings, http: Guarded) -> Attempt:
+def _attempt(letter: _Letter, settings: Settings, http: Guarded, lines: Lines | None = None) -> Attempt:
     at, started = clock.now(), clock.monotonic()
     try:
-        headers = signed_headers(letter.delivery.delivery_id, letter.delivery.body, letter.secrets, at)
-        answer = http.post(letter.url, letter.delivery.body, headers, Deadline(settings.webhook_seconds))
+        headers = signed_headers(letter.delivery.delivery_id, letter.delivery.body, letter.to.secrets, at)
+        answer = http.post(letter.to.url, letter.delivery.body, headers, Deadline(settings.webhook_seconds), lines)
     except RopError as error:
         seconds, hopeless = clock.monotonic() - started, isinstance(error, PermanentError)
         return Attempt(at, seconds, error_code=error.reason, response=error.text(), hopeless=hopeless)

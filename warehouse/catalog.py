@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-import duckdb
-
 from warehouse import sql, table_views
+from warehouse.stores import Connection
 
-Connection = duckdb.DuckDBPyConnection
+IS_LAKE = "SELECT type = 'ducklake' FROM duckdb_databases() WHERE database_name = current_database()"
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"
 
 
 def is_empty(connection: Connection) -> bool:
     """Whether nothing was created yet."""
-    return "load_state" not in tables(connection)
+    return ("load_state",) not in connection.execute(TABLES).fetchall()
 
 
-def is_outdated(connection: Connection) -> bool:
+def tables_are_outdated(connection: Connection) -> bool:
     """Whether the tables were created by another version of `schema/`: the warehouse must be rebuilt."""
-    row = connection.execute("SELECT tables_hash FROM load_state").fetchone()
-    return row is None or row[0] != sql.fingerprint("schema")
+    return _one(connection, "SELECT tables_hash FROM load_state") != sql.fingerprint("schema")
+
+
+def views_are_outdated(connection: Connection) -> bool:
+    """Whether the views were created by another version of `marts/`."""
+    return _one(connection, "SELECT views_hash FROM load_state") != sql.fingerprint("marts")
+
+
+def holder(connection: Connection) -> str:
+    """Which loader holds the warehouse."""
+    return str(_one(connection, "SELECT holder FROM load_state"))
+
+
+def public_url(connection: Connection) -> str:
+    """The base address of the links in views."""
+    return str(_one(connection, "SELECT public_url FROM load_state"))
 
 
 def create(connection: Connection) -> None:
     """All tables and views, empty; inside the caller's transaction."""
     for statements in sql.folder("schema"):
         connection.execute(statements)
+    if is_lake(connection):
+        connection.execute(sql.read("loading/partitions.sql"))
     connection.execute(sql.read("loading/state.sql"), [sql.fingerprint("schema")])
     refresh_views(connection)
 
 
 def refresh_views(connection: Connection) -> None:
     """Every view anew: the marts, and one wide view a table definition."""
-    for statements in sql.folder("marts"):
-        connection.execute(statements)
+    lake = is_lake(connection)
+    for text in sql.folder("marts"):
+        for statement in connection.extract_statements(text):
+            # DuckLake keeps comments on tables, their columns and views, but not on the columns of a view.
+            if not (lake and statement.query.lstrip().startswith("COMMENT ON COLUMN")):
+                connection.execute(statement)
     table_views.refresh(connection)
     connection.execute("UPDATE load_state SET views_hash = ?", [sql.fingerprint("marts")])
 
 
-def views_are_outdated(connection: Connection) -> bool:
-    """Whether the views were created by another version of `marts/`."""
-    row = connection.execute("SELECT views_hash FROM load_state").fetchone()
-    return row is None or row[0] != sql.fingerprint("marts")
+def is_lake(connection: Connection) -> bool:
+    """Whether the warehouse is a DuckLake."""
+    return bool(_one(connection, IS_LAKE))
 
 
-def tables(connection: Connection) -> list[str]:
-    """Names of all tables."""
-    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal")
-    return sorted(name for (name,) in rows.fetchall())
+def _one(connection: Connection, query: str) -> object:
+    row = connection.execute(query).fetchone()
+    return None if row is None else row[0]

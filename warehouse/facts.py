@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from warehouse import scores, talk, values
-from warehouse.batch import FACTS, LoadRefused
+from warehouse.batch import FACTS, Batch, Dimensions, Rules
 
 State = Mapping[str, Any]
 Row = dict[str, Any]
@@ -24,17 +24,21 @@ class Flattener:
         self._zone = ZoneInfo(zone)
         self._stages = stages
 
-    def batch(self, states: Iterable[State]) -> dict[str, list[Row]]:
-        """The rows of all these calls by table; raises `LoadRefused` for content that is none."""
+    def batch(self, states: Iterable[State], gone: Iterable[str], seq: int, dimensions: Dimensions) -> tuple[Batch, dict[str, Rules]]:
+        """A batch of these calls and of those that are `gone`, and the calls whose content cannot be read, with the reason."""
         merged: dict[str, list[Row]] = {name: [] for name in FACTS}
+        unreadable: dict[str, Rules] = {}
         for state in states:
             try:
                 rows = self.rows(state)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise LoadRefused(rules=[(f"unreadable content: {error!r}", 1, state["call"]["call_id"])]) from error
+                call_id = state["call"]["call_id"]
+                unreadable[call_id] = [(f"unreadable content: {error!r}", 1, call_id)]
+                continue
             for name in FACTS:
                 merged[name] += rows[name]
-        return merged
+        call_ids = (*(row["call_id"] for row in merged["fact_call"]), *gone)
+        return Batch(call_ids, merged, seq, dimensions), unreadable
 
     def rows(self, state: State) -> dict[str, list[Row]]:
         """The rows of one call by table."""

@@ -1,35 +1,16 @@
-"""The one writer: replaces the rows of changed calls, in one transaction with the watermark and a check of the result."""
+"""The one loader: every batch is a transaction with its watermark and a check of the result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-import duckdb
-import pyarrow as pa
-
-from core import clock
 from core.errors import LeaseLost, PermanentError
 from core.settings import Settings
-from warehouse import catalog, sql, store
-from warehouse.batch import DIMENSIONS, FACTS, Batch, Dimensions, LoadRefused, Rows
-
-KNOWN = """
-    CREATE OR REPLACE TEMP TABLE loading_known AS
-    SELECT call_id, day FROM fact_call SEMI JOIN loading_ids USING (call_id)
-"""
-DELETE = "DELETE FROM {table} WHERE day BETWEEN ? AND ? AND call_id IN (SELECT call_id FROM loading_known)"
-MOVE_OFFICES = """
-    UPDATE fact_call SET office_id = o.office_id
-    FROM (SELECT c.call_id, l.office_id FROM loading_call c LEFT JOIN loading_office l USING (call_id)) o
-    WHERE o.call_id = fact_call.call_id AND o.office_id IS DISTINCT FROM fact_call.office_id
-"""
-INSERT_CALLS = """
-    INSERT INTO fact_call BY NAME
-    SELECT c.* EXCLUDE (office_id), o.office_id FROM loading_call c LEFT JOIN loading_office o USING (call_id)
-"""
-ADVANCE = "UPDATE load_state SET loaded_seq = greatest(loaded_seq, ?), loaded_at = ?, changes = changes + 1"
+from warehouse import catalog, stores
+from warehouse.batch import Batch, LoadRefused, Rules
+from warehouse.writer import Writer
 
 
 class SchemaChanged(PermanentError):
@@ -51,8 +32,9 @@ class Loader:
     """
 
     def __init__(self, settings: Settings, holder: str = "") -> None:
-        self._holder = holder
-        self._connection = store.open_private(store.private_file(settings))
+        self._holder, self._held, self._public_url = holder, False, settings.public_url or ""
+        self._connection = stores.of(settings).writer()
+        self._writer = Writer(self._connection)
         try:
             self._prepare()
         except BaseException:
@@ -71,7 +53,7 @@ class Loader:
     @property
     def dimensions_hash(self) -> str:
         """The fingerprint of the dimensions that are loaded."""
-        return str(self._one("SELECT dimensions_hash FROM load_state"))
+        return self._writer.dimensions_hash
 
     def load(self, batch: Batch) -> int:
         """Make the warehouse show the batch, wholly or not at all; returns how many calls it holds now of the batch.
@@ -81,96 +63,65 @@ class Loader:
             LeaseLost: another loader took over.
         """
         with self._transaction():
-            self._check_holder()
-            if batch.dimensions is not None:
-                self._replace_dimensions(batch.dimensions)
-            loaded = self._replace_calls(batch) if batch.call_ids else 0
-            self._connection.execute(ADVANCE, [batch.seq, clock.now().replace(tzinfo=None)])
+            self._hold()
+            loaded = self._writer.write(batch)
+        self._held = True
         return loaded
+
+    def load_sound(self, batch: Batch) -> dict[str, Rules]:
+        """Load the batch without the calls whose rows are refused; returns those, with the rules they break."""
+        return _sound(batch, self.load, lambda _: None)
 
     def _prepare(self) -> None:
         with self._transaction():
             if catalog.is_empty(self._connection):
                 catalog.create(self._connection)
-            if catalog.is_outdated(self._connection):
+            if catalog.tables_are_outdated(self._connection):
                 raise SchemaChanged
             if catalog.views_are_outdated(self._connection):
                 catalog.refresh_views(self._connection)
                 self._connection.execute("UPDATE load_state SET changes = changes + 1")
-            self._connection.execute("UPDATE load_state SET holder = ?", [self._holder])
+            if catalog.public_url(self._connection) != self._public_url:
+                self._connection.execute("UPDATE load_state SET changes = changes + 1, public_url = ?", [self._public_url])
 
-    def _check_holder(self) -> None:
-        if self._one("SELECT holder FROM load_state") != self._holder:
+    def _hold(self) -> None:
+        """Take the warehouse over with the first batch; from then on notice when somebody else does."""
+        if not self._held:
+            self._connection.execute("UPDATE load_state SET holder = ?", [self._holder])
+        elif catalog.holder(self._connection) != self._holder:
             raise LeaseLost(ru="Витрину загружает другой процесс.", en="Another loader took the warehouse over.")
 
-    def _replace_dimensions(self, dimensions: Dimensions) -> None:
-        if dimensions.fingerprint == self.dimensions_hash:
-            return
-        for name in DIMENSIONS:
-            self._connection.execute(f"DELETE FROM {name}")  # noqa: S608  a constant
-            self._insert(name, dimensions.rows.get(name, ()))
-        self._connection.execute("CREATE OR REPLACE TEMP TABLE loading_call AS SELECT * FROM fact_call")
-        self._connection.execute(sql.read("loading/offices.sql"))
-        self._connection.execute(MOVE_OFFICES)
-        catalog.refresh_views(self._connection)
-        self._connection.execute("UPDATE load_state SET dimensions_hash = ?", [dimensions.fingerprint])
-
-    def _replace_calls(self, batch: Batch) -> int:
-        self._stage_batch(batch)
-        self._delete_known()
-        self._connection.execute(INSERT_CALLS)
-        for name in FACTS[1:]:
-            self._insert(name, batch.rows.get(name, ()))
-        if broken := self._connection.execute(sql.read("loading/assert.sql")).fetchall():
-            raise LoadRefused(rules=broken)
-        return int(self._one("SELECT count(*) FROM loading_call"))
-
-    def _stage_batch(self, batch: Batch) -> None:
-        """The ids and calls of the batch with their offices, as temporary tables."""
-        ids = pa.table({"call_id": pa.array(batch.call_ids, pa.string())})
-        self._registered("arriving_ids", ids, "CREATE OR REPLACE TEMP TABLE loading_ids AS FROM {0}")
-        calls = self._arrow("fact_call", batch.rows.get("fact_call", ()))
-        self._registered("arriving_calls", calls, "CREATE OR REPLACE TEMP TABLE loading_call AS FROM {0}")
-        self._connection.execute(sql.read("loading/offices.sql"))
-
-    def _delete_known(self) -> None:
-        """Remove the calls' old rows; days bound the search, because rows lie roughly in order of time."""
-        self._connection.execute(KNOWN)
-        first, last = self._connection.execute("SELECT min(day), max(day) FROM loading_known").fetchone() or (None, None)
-        if first is None:
-            return
-        for name in FACTS:
-            self._connection.execute(DELETE.format(table=name), [first, last])
-
-    def _insert(self, name: str, rows: Rows) -> None:
-        if rows:
-            self._registered(f"arriving_{name}", self._arrow(name, rows), f"INSERT INTO {name} BY NAME FROM {{0}}")
-
-    def _arrow(self, name: str, rows: Rows) -> pa.Table:
-        """The rows in the types of the table; a missing column is null."""
-        schema = self._connection.execute(f"FROM {name} LIMIT 0").to_arrow_table().schema
-        try:
-            return pa.Table.from_pylist(list(rows), schema=schema)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise LoadRefused(rules=[(f"{name}: {error}", 1, None)]) from error
-
-    def _registered(self, name: str, table: pa.Table, statement: str) -> None:
-        self._connection.register(name, table)
-        try:
-            self._connection.execute(statement.format(name))
-        finally:
-            self._connection.unregister(name)
-
-    def _one(self, query: str) -> Any:
-        row = self._connection.execute(query).fetchone()
-        return None if row is None else row[0]
-
     @contextmanager
-    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN")
         try:
-            yield self._connection
+            yield
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
+
+
+def rebuild(settings: Settings, batches: Iterable[Batch]) -> dict[str, Rules]:
+    """Replace the whole warehouse by what the batches bring; returns the calls that were refused. Nothing changes on an error."""
+    refused: dict[str, Rules] = {}
+    with stores.of(settings).anew() as connection:
+        catalog.create(connection)
+        connection.execute("UPDATE load_state SET changes = 1, public_url = ?", [settings.public_url or ""])
+        writer = Writer(connection)
+        for batch in batches:
+            refused |= _sound(batch, writer.write, lambda failed: writer.write(Batch(failed.call_ids)))
+    return refused
+
+
+def _sound(batch: Batch, write: Callable[[Batch], object], undo: Callable[[Batch], object]) -> dict[str, Rules]:
+    """Write the batch, or its halves, until only the calls that are refused by themselves are left out."""
+    try:
+        write(batch)
+    except LoadRefused as refusal:
+        undo(batch)
+        if len(batch.call_ids) == 1:
+            return {batch.call_ids[0]: refusal.fields["rules"]}
+        first, second = batch.halves()
+        return _sound(first, write, undo) | _sound(second, write, undo)
+    return {}

@@ -1,4 +1,4 @@
-"""Publication: readers get a whole new file, by an atomic rename, or keep the old one."""
+"""Publication: readers get a whole new file, by an atomic rename, or keep the old one. A lake needs none: a commit is one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from core import clock
 from core.errors import Unavailable
 from core.settings import Settings
-from warehouse import store
+from warehouse.embedded import Embedded
 
 STATE = "SELECT changes, published_changes, published_at, publish_seconds FROM load_state"
 
@@ -32,23 +32,25 @@ def publish(settings: Settings) -> Publication:
     Raises:
         Unavailable: a loader has it open.
     """
-    started = clock.monotonic()
-    source, target = store.private_file(settings), store.published_file(settings)
-    with store.open_private(source) as connection:
+    started, store = clock.monotonic(), Embedded(settings)
+    with store.writer() as connection:
         connection.execute("UPDATE load_state SET published_at = ?", [clock.now().replace(tzinfo=None)])
         connection.execute("CHECKPOINT")
-    _replace(source, target)
+    _replace(store.private, store.published)
     seconds = clock.monotonic() - started
-    with store.open_private(source) as connection:
+    with store.writer() as connection:
         connection.execute("UPDATE load_state SET publish_seconds = ?, published_changes = changes", [seconds])
-    return Publication(target, target.stat().st_size, seconds)
+    return Publication(store.published, store.published.stat().st_size, seconds)
 
 
 def is_due(settings: Settings) -> bool:
     """Whether there is something new, and publishing it now keeps within `publish_share` of the time."""
-    with store.open_private(store.private_file(settings)) as connection:
+    if settings.lake_catalog is not None:
+        return False
+    store = Embedded(settings)
+    with store.writer() as connection:
         changes, published, at, seconds = connection.execute(STATE).fetchone() or (0, 0, None, 0.0)
-    if at is None or not store.published_file(settings).exists():
+    if at is None or not store.published.exists():
         return bool(changes)
     return bool(changes > published) and clock.now() >= at.replace(tzinfo=UTC) + timedelta(seconds=seconds / settings.publish_share)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +10,13 @@ import duckdb
 
 from core.errors import InvalidInput
 from core.settings import Settings, load
-from warehouse import store
+from warehouse import stores
+
+READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
 class BadQuery(InvalidInput):
-    """The SQL text is wrong; `problem` is DuckDB's message."""
+    """The SQL text is wrong or does more than read; `problem` is DuckDB's message."""
 
     code = "bad_query"
     texts: ClassVar[dict[str, str]] = {"ru": "Ошибка в запросе: {problem}", "en": "The query failed: {problem}"}
@@ -23,25 +25,27 @@ class BadQuery(InvalidInput):
 def connect(
     home_or_settings: Path | str | Settings | None = None, read_only: bool = True, *, external: bool = False
 ) -> duckdb.DuckDBPyConnection:
-    """A connection to the published warehouse as it is now; open a new one to see newer data.
+    """A connection to the warehouse as it is published now; open a new one to see newer data.
 
-    `external` lets the SQL read other files. Without `read_only` it is the loader's own file.
+    `external` lets the SQL read other files. Without `read_only` it is the loader's own, alone at a time.
 
     Raises:
         NotPublished: nothing was loaded yet.
     """
     settings = home_or_settings if isinstance(home_or_settings, Settings) else load(_home(home_or_settings))
-    if not read_only:
-        return store.open_private(store.private_file(settings))
-    return store.open_published(store.published_file(settings), external=external)
+    store = stores.of(settings)
+    return store.reader(external=external) if read_only else store.writer()
 
 
-def query(sql: str, settings: Settings, parameters: Sequence[Any] | dict[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Names of the columns and all rows of one read-only query; raises `BadQuery` with DuckDB's message."""
+def query(sql: str, settings: Settings, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names of the columns and all rows of read-only SQL, of its last statement; raises `BadQuery`."""
     with connect(settings) as connection:
         try:
-            cursor = connection.execute(sql, parameters or None)
-            return [column[0] for column in cursor.description or []], cursor.fetchall()
+            for statement in connection.extract_statements(sql):
+                if statement.type not in READS:
+                    raise BadQuery(problem="only SELECT, EXPLAIN, DESCRIBE, SHOW and SUMMARIZE are allowed")
+                connection.execute(statement, parameters or None)
+            return [column[0] for column in connection.description or []], connection.fetchall()
         except duckdb.Error as error:
             raise BadQuery(problem=str(error)) from error
 

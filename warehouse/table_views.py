@@ -11,11 +11,11 @@ from warehouse import sql
 PREFIX = "table_"
 BASE = ("call_id", "day", "table_version", "manager_id", "office_id", "deal_id", "deal_stage_id")
 
-# Newest version first, so that its fields come first and its types win.
+# The oldest table first, so that a newcomer takes no name away; its newest version first, so that its types win.
 FIELDS = """
-    SELECT f.table_id, f.field_name, f.type, f.title
+    SELECT f.table_id, f.field_name, f.type
     FROM dim_field f JOIN dim_table t USING (table_id, version)
-    ORDER BY f.table_id, t.is_current DESC, t.number DESC, f.position
+    ORDER BY min(t.valid_from) OVER (PARTITION BY f.table_id), f.table_id, t.is_current DESC, t.number DESC, f.position
 """
 VIEW = """
     CREATE OR REPLACE VIEW {view} AS
@@ -63,7 +63,7 @@ def _column(name: str, shown: str, type: str) -> str:
 def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, list[tuple[str, str]]]]:
     """View name → table id and its fields with their types; ids that differ in case alone get a number."""
     fields: dict[str, dict[str, str]] = {}
-    for table_id, name, type, _title in connection.execute(FIELDS).fetchall():
+    for table_id, name, type in connection.execute(FIELDS).fetchall():
         fields.setdefault(table_id, {}).setdefault(name, type)
     names = _distinct([PREFIX + table_id for table_id in fields], ())
     return {view: (table_id, list(fields[table_id].items())) for view, table_id in zip(names, fields, strict=True)}

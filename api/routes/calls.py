@@ -12,17 +12,9 @@ from api.answers import keyed
 from api.auth import RequiredKey
 from api.bodies import body
 from api.context import Ctx, Language
+from api.fields import Id
 from api.openapi import accepts
-from api.schemas import (
-    CallAnswer,
-    ChecklistItem,
-    ChecklistsAnswer,
-    Id,
-    Mark,
-    MarkBody,
-    Reason,
-    Step,
-)
+from api.schemas import CallAnswer, ChecklistItem, ChecklistsAnswer, Mark, MarkBody, Reason, Step
 from checklists.results import ChecklistResult
 from checklists.transcript import Transcript
 from core import clock

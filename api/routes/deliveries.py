@@ -10,9 +10,10 @@ from api.answers import keyed
 from api.auth import RequiredKey
 from api.bodies import body
 from api.context import Ctx
+from api.fields import Id
 from api.openapi import accepts
 from api.routes.calls import CallId
-from api.schemas import AttemptAnswer, DeliveriesAnswer, DeliveryAnswer, Id, ReplayBody, Replayed
+from api.schemas import AttemptAnswer, DeliveriesAnswer, DeliveryAnswer, ReplayBody, Replayed
 from core import clock
 from db import calls, deliveries, endpoints
 from db.deliveries import Logged

@@ -15,10 +15,11 @@ from api.openapi import accepts
 from api.routes.calls import CallId
 from api.schemas import Removed, Requested, RescoreBody
 from core import clock, ids
-from core.errors import NotFound
+from core.errors import NotFound, TransientError
 from core.storage import Storage
 from db import calls, definitions, results, speakers
 from tasks import dispatch
+from tasks.prefect_api import PrefectUnavailable
 
 FORMATS = ("mp3", "wav", "ogg")
 
@@ -32,17 +33,20 @@ def rescore(context: Ctx, _caller: RequiredKey, call_id: CallId, sent: Annotated
         _refuse_unheard(session, call_id)
         if sent.checklist_id is not None:
             definitions.load(session, "checklist", sent.checklist_id)
-    dispatch.rescore(context.database, context.prefect, context.settings, call_id, sent.checklist_id)
+    _judge_again(context, call_id, sent.checklist_id)
     return Requested(call_id=call_id)
 
 
 @router.post("/swap-speakers", summary="Поменять говорящих местами", responses=keyed(400, 404))
 def swap_speakers(context: Ctx, caller: RequiredKey, call_id: CallId) -> Requested:
     """Менеджер становится клиентом и наоборот; оценка пересчитывается."""
-    with context.database.begin() as session:
-        calls.get(session, call_id)
-        speakers.swap(session, call_id, _actor(caller), clock.now())
-    dispatch.rescore(context.database, context.prefect, context.settings, call_id)
+    _swap(context, caller, call_id)
+    try:
+        _judge_again(context, call_id, None)
+    except TransientError:
+        # The CRM will ask again: a swap without its score must not become a swap back.
+        _swap(context, caller, call_id)
+        raise
     return Requested(call_id=call_id)
 
 
@@ -57,6 +61,20 @@ def forget(context: Ctx, caller: RequiredKey, call_id: CallId) -> Removed:
     with context.database.begin() as session:
         calls.forget(session, call_id, clock.now(), _actor(caller))
     return Removed()
+
+
+def _swap(context: Context, caller: Caller, call_id: str) -> None:
+    with context.database.begin() as session:
+        calls.get(session, call_id)
+        speakers.swap(session, call_id, _actor(caller), clock.now())
+
+
+def _judge_again(context: Context, call_id: str, checklist_id: str | None) -> None:
+    try:
+        dispatch.rescore(context.database, context.prefect, context.settings, call_id, checklist_id)
+    except NotFound as error:
+        # The call is known: it is Prefect that has no such deployment yet.
+        raise PrefectUnavailable from error
 
 
 def _delete_files(context: Context, call_id: str, path: str | None) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from api.answers import keyed
 from api.auth import NOBODY, PollingKey
 from api.context import Ctx, Language
+from api.fields import Id
 from api.problems import invalid, language_of
-from api.schemas import Id, NotReady, Readiness, Ready, Reason
+from api.schemas import NotReady, Readiness, Ready, Reason
 from checklists.results import TableResult
 from core.errors import NotFound
 from db import calls, definitions, results

@@ -12,8 +12,9 @@ from api.answers import keyed
 from api.auth import Caller, RequiredKey
 from api.bodies import body
 from api.context import Ctx
+from api.fields import Id
 from api.openapi import accepts
-from api.schemas import EndpointAnswer, EndpointsAnswer, Id, Removed, RotateBody, SecretAnswer, TestAnswer, WebhookBody
+from api.schemas import EndpointAnswer, EndpointsAnswer, Removed, RotateBody, SecretAnswer, TestAnswer, WebhookBody
 from core import clock
 from core.errors import InvalidInput
 from db import definitions, endpoints

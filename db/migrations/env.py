@@ -12,7 +12,7 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
-def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+def include_name(name: str | None, _kind: str, _parents: Any) -> bool:
     """The search index is made by `db.search`, beside the migrations."""
     return not (name or "").startswith("search_")
 

@@ -16,15 +16,17 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from core.errors import BadAudio
 from core.settings import Settings
 from tasks.audio.headers import cut_short
+from tasks.audio.probe import bad_audio
 from tasks.audio.sound import RATE, Sound, SoundWriter
 
 Format = Literal["mp3", "wav", "ogg"]
 # More broken packets in a row than any transport leaves: the rest of such a file is not sound.
 MAX_BROKEN = 2000
 OPEN_SECONDS = 20.0
+# Rounding of times in the container makes smaller ones.
+GAP_SECONDS = 0.1
 
 
 def decode(path: Path, format: Format, settings: Settings) -> Sound:
@@ -45,7 +47,7 @@ def decode(path: Path, format: Format, settings: Settings) -> Sound:
             raise
     if not writer.samples:
         writer.discard()
-        raise BadAudio("no_audio", ru="В файле нет звука.", en="There is no sound in the file.")
+        raise bad_audio("undecodable_audio")
     return writer.finish(damaged=broken > 0 or cut_short(path, format, writer.samples / RATE))
 
 
@@ -55,16 +57,14 @@ def open_audio(file: IO[bytes], format: Format) -> InputContainer:
     try:
         return av.open(file, mode="r", format=format, options=closed, metadata_errors="ignore", timeout=OPEN_SECONDS)
     except (av.FFmpegError, ValueError, OSError) as error:
-        raise BadAudio("unreadable_audio", ru="Файл повреждён: звук не читается.", en="The audio cannot be read.") from error
+        raise bad_audio("unreadable_audio") from error
 
 
 def _channels(container: InputContainer) -> int:
     streams = container.streams.audio
     count = streams[0].codec_context.channels if streams else 0
     if count not in {1, 2}:
-        raise BadAudio(
-            "bad_channels", ru="В записи {channels} каналов, нужен 1 или 2.", en="{channels} channels, not 1 or 2.", channels=count
-        )
+        raise bad_audio("bad_channels", channels=count)
     return count
 
 
@@ -72,10 +72,14 @@ def _write(container: InputContainer, channels: int, writer: SoundWriter, max_se
     """Number of broken places met on the way to the end of the file."""
     resampler = AudioResampler(format="s16p", layout="stereo" if channels == 2 else "mono", rate=RATE)
     broken = 0
+    timeline = _Timeline()
     for frame in _frames(container):
         if frame is None:
             broken += 1
             continue
+        if gap := timeline.gap(frame):
+            _check_length(writer.samples / RATE + gap, max_seconds)
+            writer.write(np.zeros((channels, round(gap * RATE)), np.int16))
         frame.pts = None
         for block in _resampled(resampler, frame):
             writer.write(block)
@@ -83,6 +87,21 @@ def _write(container: InputContainer, channels: int, writer: SoundWriter, max_se
     for block in _resampled(resampler, None):
         writer.write(block)
     return broken
+
+
+class _Timeline:
+    """Finds where a recording leaves out time: lost pages, or silence that an encoder did not send."""
+
+    def __init__(self) -> None:
+        self._expected: float | None = None
+
+    def gap(self, frame: AudioFrame) -> float:
+        """Seconds missing before this frame; 0 where times say nothing."""
+        if frame.time is None:
+            return 0.0
+        missing = 0.0 if self._expected is None else frame.time - self._expected
+        self._expected = frame.time + frame.samples / frame.sample_rate
+        return missing if missing > GAP_SECONDS else 0.0
 
 
 def _frames(container: InputContainer) -> Iterator[AudioFrame | None]:
@@ -113,10 +132,10 @@ def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[
     except (ValueError, av.FFmpegError):
         return
     for out in frames:
-        yield out.to_ndarray()
+        yield np.asarray(out.to_ndarray(), np.int16)
 
 
 def _check_length(seconds: float, limit: float) -> None:
     # One second of grace: the limit is inclusive and resampling may add a few samples.
     if seconds > limit + 1:
-        raise BadAudio("too_long", ru="Запись длиннее {limit:.0f} с.", en="The recording is longer than {limit:.0f} s.", limit=limit)
+        raise bad_audio("too_long", limit=limit)

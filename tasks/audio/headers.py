@@ -1,4 +1,4 @@
-"""Whether a recording ends before its own header says, where the header can be believed."""
+"""Whether a recording lacks a part of what its own headers promise, where they can be believed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import IO, Literal
 # A PBX that streams a wav writes one of these before it knows the size.
 UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
 MAX_CHUNKS = 64
-LAST_PAGES = 70_000
 # Encoder delay and a last partial frame make honest files this much shorter.
 SHORT_SECONDS, SHORT_SHARE = 0.5, 0.01
 
 
 def cut_short(path: Path, format: Literal["mp3", "wav", "ogg"], seconds: float) -> bool:
-    """Whether the file promises more than the `seconds` that were decoded from it."""
+    """Whether the file promises more than the `seconds` that were decoded from it: its end or a piece of it is missing."""
     with path.open("rb") as file:
         try:
             if format == "ogg":
-                return not _ogg_ends(file)
+                return not _ogg_whole(file)
             promised = _wav_seconds(file) if format == "wav" else _mp3_seconds(file)
         except (struct.error, IndexError, ZeroDivisionError):
             return False
@@ -66,10 +65,18 @@ def _id3_size(head: bytes) -> int:
     return size + 10
 
 
-def _ogg_ends(file: IO[bytes]) -> bool:
-    """Whether the last page carries the mark of the end of the stream."""
+def _ogg_whole(file: IO[bytes]) -> bool:
+    """Whether every page follows the one before it, up to the page that is marked as the last. Source: RFC 3533."""
     size = file.seek(0, 2)
-    file.seek(max(size - LAST_PAGES, 0))
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    return page >= 0 and bool(tail[page + 5] & 4)
+    file.seek(0)
+    numbers: dict[int, int] = {}
+    last = False
+    while header := file.read(27):
+        if len(header) < 27 or header[:4] != b"OggS":
+            return False
+        serial, number = struct.unpack("<II", header[14:22])
+        if numbers.get(serial, number - 1) != number - 1:
+            return False
+        numbers[serial], last = number, bool(header[5] & 4)
+        file.seek(sum(file.read(header[26])), 1)
+    return last and file.tell() <= size

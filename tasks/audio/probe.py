@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -90,9 +91,20 @@ def _look(path: Path, format: AudioFormat, settings: Settings) -> dict[str, Any]
     with path.open("rb") as file:
         try:
             done = subprocess.run(  # noqa: S603  our own script; the stranger's bytes come through stdin
-                command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=settings.inspect_seconds, check=True, env={}
+                command,
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=settings.inspect_seconds,
+                check=True,
+                env=_environment(),
             )
             answer: dict[str, Any] = json.loads(done.stdout)
         except (subprocess.SubprocessError, ValueError) as error:
             raise bad_audio("inspection_failed") from error
     return answer
+
+
+def _environment() -> dict[str, str]:
+    # None of our secrets; where Python's own libraries are found, it may have to be told.
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}

@@ -52,12 +52,7 @@ class Sound:
         file = self.files[channel]
         file.seek(first * 2)
         raw = np.frombuffer(file.read(max(last - first, 0) * 2), np.int16)
-        return raw.astype(np.float32) / 32768
-
-    def mix(self, start: float, end: float) -> Samples:
-        """The mean of all channels between two times in seconds."""
-        parts = [self.read(channel, start, end) for channel in range(self.channels)]
-        return np.mean(parts, axis=0, dtype=np.float32)
+        return raw.astype(np.float32) / np.float32(32768)
 
     def close(self) -> None:
         for file in self.files:
@@ -132,7 +127,7 @@ class SoundWriter:
         joined = np.concatenate([self._rest, block], axis=1)
         frames = joined.shape[1] // FRAME
         self._rest = joined[:, frames * FRAME :]
-        cut = joined[:, : frames * FRAME].reshape(len(joined), frames, FRAME).astype(np.float32) / 32768
+        cut = joined[:, : frames * FRAME].reshape(len(joined), frames, FRAME).astype(np.float32) / np.float32(32768)
         self._levels.append(decibels(np.mean(cut * cut, axis=2)))
         self._tops.append(np.abs(cut).max(axis=2, initial=0.0))
 

@@ -49,8 +49,8 @@ class SpeechRules:
     longest: float = 29.0
 
 
-def probabilities(sound: Sound, channel: int | None, tick: Callable[[], None]) -> Probabilities:
-    """Speech probability of every 32 ms of a channel (None: of the mix); `tick` is called between blocks and may raise."""
+def probabilities(sound: Sound, channel: int, tick: Callable[[], None]) -> Probabilities:
+    """Speech probability of every 32 ms of a channel; `tick` is called between blocks and may raise."""
     from faster_whisper.vad import get_vad_model
 
     session = get_vad_model().session
@@ -63,12 +63,12 @@ def probabilities(sound: Sound, channel: int | None, tick: Callable[[], None]) -
     return np.concatenate(parts)
 
 
-def _windows(sound: Sound, channel: int | None) -> Iterator[NDArray[np.float32]]:
+def _windows(sound: Sound, channel: int) -> Iterator[NDArray[np.float32]]:
     """Blocks of windows, each with the last samples of the window before it in front, as the model was trained."""
     before = np.zeros(CONTEXT, np.float32)
     step = BLOCK * WINDOW_SECONDS
     for block in range(max(1, int(np.ceil(sound.seconds / step)))):
-        samples = read(sound, channel, block * step, (block + 1) * step)
+        samples = sound.read(channel, block * step, (block + 1) * step)
         padded = with_pitch(np.pad(samples, (0, -len(samples) % WINDOW)))
         rows = padded.reshape(-1, WINDOW)
         tails = np.concatenate([before[None], rows[:-1, -CONTEXT:]])
@@ -86,11 +86,6 @@ def with_pitch(samples: Samples) -> Samples:
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE)
     spectrum[(frequencies < PITCH_HZ[0]) | (frequencies > PITCH_HZ[1])] = 0
     return np.asarray(samples + np.fft.irfft(spectrum, len(samples)), np.float32)
-
-
-def read(sound: Sound, channel: int | None, start: float, end: float) -> Samples:
-    """Samples of a channel, or of the mix."""
-    return sound.mix(start, end) if channel is None else sound.read(channel, start, end)
 
 
 def pieces(probability: Probabilities, channel: int, duration: float, rules: SpeechRules) -> list[Piece]:

@@ -63,10 +63,7 @@ def test_no_way_of_logging_shows_a_secret(lines: io.StringIO, text: str) -> None
     log.info("event", value=text, nested={"a": [text, {"b": text}]}, error=ValueError(text))
     log.info(text)
     logging.getLogger("theirs").warning("%s", text, extra={"more": text})
-    try:
-        raise RuntimeError(text)
-    except RuntimeError:
-        log.exception("failed")
+    log.error("failed", exc_info=RuntimeError(text))
     assert KEY[4:] not in lines.getvalue()
     assert len(lines.getvalue().splitlines()) == 4
 

@@ -94,7 +94,7 @@ def test_only_ended_or_scored_calls_are_reportable(database: Database) -> None:
         session.execute(delete(Result).where(Result.call_id.in_(ids[1:])))
     with export.snapshot(database) as session:
         assert [s["call"]["call_id"] for s in export.states(session, ids)] == ids[:1]
-        assert list(export.reportable_ids(session, 2)) == [(ids[0],)]
+        assert export.reportable_ids(session, "", 2) == (ids[0],)
 
 
 def test_a_deleted_call_has_no_state(database: Database) -> None:
@@ -103,7 +103,8 @@ def test_a_deleted_call_has_no_state(database: Database) -> None:
         session.execute(delete(Call).where(Call.call_id == ids[0]))
     with export.snapshot(database) as session:
         assert len(export.states(session, ids)) == 4
-        assert [len(page) for page in export.reportable_ids(session, 3)] == [3, 1]
+        first = export.reportable_ids(session, "", 3)
+        assert (*first, *export.reportable_ids(session, first[-1], 3)) == tuple(sorted(ids[1:]))
 
 
 def test_the_directory_is_whole(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ class LiveStack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """Started as an operator would, on free ports, with loopback opened for the CRM."""
     home = tmp_path_factory.mktemp("stack home")
-    crm = Crm(SAMPLES)
+    crm = Crm(_recordings(tmp_path_factory.mktemp("recordings")))
     command = [sys.executable, "-m", "rop", "up", "--home", str(home), "--api-port", "0", "--prefect-port", "0"]
     environment = os.environ | {"ROP_ALLOWED_NETWORKS": "127.0.0.1/32", "ROP_RATE_LIMIT": "6000", "ROP_LEASE_SECONDS": "20"}
     log = (home / "up.log").open("wb")
@@ -110,6 +111,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
         process.wait(90)
         crm.close()
         log.close()
+
+
+def _recordings(folder: Path) -> Path:
+    """The samples, and files that are none."""
+    for file in ("good_call.ogg", "average_call.mp3", "silent_call.ogg"):
+        shutil.copy(SAMPLES / file, folder)
+    (folder / "empty.wav").touch()
+    (folder / "page.html").write_text("<!doctype html><title>Sign in</title>" + "<p>Please sign in.</p>" * 50)
+    return folder
 
 
 def _wait_for(home: Path, process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,21 +15,34 @@ import warehouse
 from bench import _year
 from core import clock
 from core.settings import Settings
-from db import calls, leases, outbox
+from db import calls, leases, migrate, outbox
 from db.engine import Database
 from db.models import Call, LoadOutbox, Manager, Membership, Office, Override, Result
-from tasks.load import LEASE, load_pending
-from warehouse.store import NotPublished
+from tasks.load import LEASE, load_pending, rebuild
+from warehouse.batch import DIMENSIONS, FACTS
+from warehouse.embedded import Embedded
+from warehouse.stores import NotPublished
 
 AT = _year.NEW_YEAR
 
 
 @pytest.fixture
-def company(database: Database) -> Database:
-    """The operational database with the directory of the synthetic company."""
+def both(database: Database) -> Database:
+    """The directory of the synthetic company in an operational database, once on each engine."""
     with database.begin() as session:
         _year.store_directory(session)
     return database
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Database]:
+    """The same on SQLite alone, for what the engine cannot change."""
+    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
+    migrate.upgrade(database)
+    with database.begin() as session:
+        _year.store_directory(session)
+    yield database
+    database.dispose()
 
 
 def seed(database: Database, count: int, first: int = 0) -> list[str]:
@@ -53,14 +68,14 @@ def test_nothing_is_there_before_the_first_load(settings: Settings) -> None:
         warehouse.query("FROM fact_call", settings)
 
 
-def test_pending_calls_are_loaded_once_and_published(company: Database, settings: Settings) -> None:
-    ids = seed(company, 30)
-    report = load_pending(company, settings)
+def test_pending_calls_are_loaded_once_and_published(both: Database, settings: Settings) -> None:
+    ids = seed(both, 30)
+    report = load_pending(both, settings)
     assert (report.calls, report.batches, report.published, report.refused) == (30, 1, True, ())
     assert one(settings, "SELECT count(*) FROM fact_call") == 30
-    again = load_pending(company, settings)
+    again = load_pending(both, settings)
     assert (again.calls, again.batches, again.published) == (0, 0, False)
-    with company.read() as session:
+    with both.read() as session:
         assert not session.scalars(select(LoadOutbox).where(LoadOutbox.loaded_at.is_(None))).all()
     assert one(settings, "SELECT loaded_seq FROM freshness") == len(ids)
 
@@ -85,10 +100,10 @@ def test_batches_are_bounded(company: Database, settings: Settings) -> None:
     assert (report.calls, report.batches) == (25, 3)
 
 
-def test_a_new_revision_replaces_the_old_one(company: Database, settings: Settings) -> None:
-    call_id = scored(seed(company, 10), company)
-    load_pending(company, settings)
-    with company.begin() as session:
+def test_a_new_revision_replaces_the_old_one(both: Database, settings: Settings) -> None:
+    call_id = scored(seed(both, 10), both)
+    load_pending(both, settings)
+    with both.begin() as session:
         old = session.scalars(select(Result).where(Result.call_id == call_id, Result.kind == "checklist")).one()
         session.execute(update(Result).where(Result.result_id == old.result_id).values(superseded_at=AT))
         stages = [stage | {"score": -1, "status": "failed", "quote": "", "percentage": 0.0} for stage in old.content["stages"]]
@@ -97,7 +112,7 @@ def test_a_new_revision_replaces_the_old_one(company: Database, settings: Settin
         same = {"call_id": call_id, "kind": "checklist", "definition_id": "sales", "version": "checklist1", "created_at": AT}
         session.add(Result(**same, revision=2, status="ok", content=content))
         outbox.changed(session, call_id, AT)
-    load_pending(company, fast(settings))
+    load_pending(both, fast(settings))
     assert one(settings, "SELECT count(*) FROM fact_call") == 10
     assert rows(settings, "SELECT revision, completion FROM fact_checklist WHERE call_id = ?", call_id) == [(2, 0.0)]
     assert one(settings, "SELECT max(score) FROM fact_stage WHERE call_id = ?", call_id) == -1
@@ -113,12 +128,12 @@ def fast(settings: Settings) -> Settings:
     return settings.model_copy(update={"publish_share": 1e9})
 
 
-def test_a_deleted_call_leaves_no_row(company: Database, settings: Settings) -> None:
-    call_id = scored(seed(company, 10), company)
-    load_pending(company, settings)
-    with company.begin() as session:
+def test_a_deleted_call_leaves_no_row(both: Database, settings: Settings) -> None:
+    call_id = scored(seed(both, 10), both)
+    load_pending(both, settings)
+    with both.begin() as session:
         calls.forget(session, call_id, AT, "boss")
-    load_pending(company, fast(settings))
+    load_pending(both, fast(settings))
     facts = rows(settings, "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'fact_')")
     assert len(facts) == 7
     for (name,) in facts:
@@ -234,3 +249,33 @@ def test_a_kill_between_the_commit_and_the_mark_only_repeats_the_load(company: D
         session.execute(update(LoadOutbox).values(loaded_at=None))
     assert load_pending(company, fast(settings)).calls == 5
     assert warehouse.query("FROM fact_stage ORDER BY ALL", settings) == before
+
+
+def test_another_version_of_the_tables_is_rebuilt_by_the_next_load(company: Database, settings: Settings) -> None:
+    ids = seed(company, 8)
+    load_pending(company, settings)
+    with Embedded(settings).writer() as connection:
+        connection.execute("UPDATE load_state SET tables_hash = 'old'; ALTER TABLE fact_call DROP COLUMN warnings")
+    seed(company, 2, first=8)
+    report = load_pending(company, fast(settings))
+    assert (report.calls, report.published) == (10, True)
+    assert one(settings, "SELECT count(warnings) FROM fact_call") == len(ids) + 2
+    assert load_pending(company, fast(settings)).calls == 2, "the pending calls are loaded once more, which changes nothing"
+
+
+def test_a_rebuild_equals_what_was_loaded_step_by_step(company: Database, settings: Settings) -> None:
+    ids = seed(company, 40)
+    load_pending(company, settings.model_copy(update={"load_batch_calls": 7}))
+    with company.begin() as session:
+        calls.forget(session, ids[3], AT, "boss")
+        outbox.changed(session, ids[5], AT)
+    load_pending(company, fast(settings))
+    before = facts(settings)
+    assert rebuild(company, fast(settings)).calls == 39
+    assert facts(settings) == before
+    assert load_pending(company, fast(settings)).calls == 0
+
+
+def facts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    with warehouse.connect(settings) as connection:
+        return {name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in (*FACTS, *DIMENSIONS)}

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -310,9 +309,9 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("deliveries_by_status", ["status", "created_at"], unique=False)
         batch_op.create_index("deliveries_by_time", ["created_at"], unique=False)
-        batch_op.create_index("deliveries_due", ["status", "next_attempt_at"], unique=False)
+        batch_op.create_index("deliveries_due", ["endpoint_id", "status", "next_attempt_at"], unique=False)
+        batch_op.create_index("deliveries_in_flight", ["locked_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_call_id"), ["call_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_deliveries_endpoint_id"), ["endpoint_id"], unique=False)
 
     op.create_table(
         "overrides",
@@ -409,8 +408,8 @@ def downgrade() -> None:
 
     op.drop_table("overrides")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_deliveries_endpoint_id"))
         batch_op.drop_index(batch_op.f("ix_deliveries_call_id"))
+        batch_op.drop_index("deliveries_in_flight")
         batch_op.drop_index("deliveries_due")
         batch_op.drop_index("deliveries_by_time")
         batch_op.drop_index("deliveries_by_status")

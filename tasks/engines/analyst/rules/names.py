@@ -45,7 +45,7 @@ def people(tokens: Sequence[Token]) -> list[Person]:
 
 def is_first_name(token: Token) -> bool:
     """A first name by dictionary, or one of those that the dictionary takes for a word."""
-    return token.norm not in NEVER and ("Name" in token.grammar.tags or token.norm in ALSO)
+    return token.norm not in NEVER and (token.grammar.name or token.norm in ALSO)
 
 
 def _name_like(token: Token, *, first: bool) -> bool:

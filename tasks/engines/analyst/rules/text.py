@@ -42,12 +42,16 @@ _morph: Any = None
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What is known of a word form: the lemmas of its likely readings, the first of them, and all their grammemes."""
+    """What is known of a word form: the lemmas of its likely readings, the first of them, and all their grammemes.
+
+    `name` when a first name is among the likely readings.
+    """
 
     lemma: str
     lemmas: frozenset[str]
     tags: frozenset[str]
     known: bool
+    name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class Token:
         return self.norm[0].isalnum()
 
 
+def words_of(text: str) -> frozenset[str]:
+    """The words of a list that is easier to read as one line."""
+    return frozenset(text.split())
+
+
 def morph() -> Any:
     """The one analyser of this process; its dictionaries take 25 MB."""
     global _morph  # noqa: PLW0603  loaded once on first use: importing must stay cheap
@@ -93,7 +102,8 @@ def grammar(word: str) -> Grammar:
     likely = [p for p in parses if p.score >= 0.1] or parses[:1]
     lemmas = tuple(_plain(p.normal_form) for p in likely)
     tags = frozenset(g for p in parses[:6] if p.score >= 0.05 for g in p.tag.grammemes)
-    return Grammar(lemmas[0], frozenset(lemmas) | {word}, tags, known=parses[0].is_known)
+    name = sum(p.score for p in parses if "Name" in p.tag.grammemes) >= 0.2
+    return Grammar(lemmas[0], frozenset(lemmas) | {word}, tags, known=parses[0].is_known, name=name)
 
 
 def _plain(word: str) -> str:

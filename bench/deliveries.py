@@ -1,0 +1,97 @@
+"""Deliveries a second through outbox, signature, guarded client and log, against posting the same bytes with bare httpx."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from bench._receiver import receiver
+from core import clock
+from core.http import Guarded
+from core.settings import Settings
+from db import deliveries, endpoints, migrate
+from db.engine import Database
+from tasks.webhooks import deliver_due
+
+COUNT = 600
+ADDRESSES = 6
+ROUNDS = 5
+BODY = b'{"call_id":"call_12345","stages":[' + b",".join([b'{"stage_id":"s","score":1,"quote":"' + b"x" * 200 + b'"}'] * 12) + b"]}"
+
+
+def main() -> None:
+    """Median of rounds that take turns, so that a busy machine slows both alike."""
+    with TemporaryDirectory() as folder, receiver() as url:
+        settings = Settings(home=Path(folder), allowed_networks="127.0.0.1/32")  # type: ignore[arg-type]
+        database = Database(settings.db_url)
+        migrate.upgrade(database)
+        rivals: dict[str, Callable[[], int]] = {
+            "outbox": lambda: _outbox(database, settings, url),
+            "httpx.post, one after another": lambda: _posts(url),
+            "httpx.Client with keep-alive, one after another": lambda: _client(url),
+            "httpx.Client with keep-alive, same threads": lambda: _threads(url, settings.webhook_threads),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in rivals}
+        for _ in range(ROUNDS):
+            for name, run in rivals.items():
+                if name == "outbox":
+                    _fill(database, url)
+                begun = time.perf_counter()
+                rates[name].append(run() / (time.perf_counter() - begun))
+        database.dispose()
+    _show(rates)
+
+
+def _show(rates: dict[str, list[float]]) -> None:
+    ours = statistics.median(rates["outbox"])
+    for name, measured in rates.items():
+        print(f"{name:50} {statistics.median(measured):8.0f}/s   ours/this {ours / statistics.median(measured):5.2f}")
+
+
+def _fill(database: Database, url: str) -> None:
+    at = clock.now()
+    with database.begin() as session:
+        for number in range(COUNT):
+            owner = f"owner{number % ADDRESSES}"
+            endpoint = endpoints.set_url(session, "checklist", owner, f"{url}/{owner}", at)
+            identity: dict[str, Any] = {"kind": "checklist", "definition_id": owner, "version": at.isoformat(), "revision": number}
+            deliveries.enqueue(session, call_id=None, event="checklist.completed", endpoint=endpoint, body=BODY, at=at, **identity)
+
+
+def _outbox(database: Database, settings: Settings, url: str) -> int:
+    http = Guarded(settings)
+    report = deliver_due(database, settings, http, limit=COUNT)
+    if report.delivered != COUNT:
+        raise RuntimeError(f"{url} took {report} of {COUNT}")
+    return COUNT
+
+
+def _posts(url: str) -> int:
+    for _ in range(COUNT // 10):
+        httpx.post(url, content=BODY).raise_for_status()
+    return COUNT // 10
+
+
+def _client(url: str) -> int:
+    with httpx.Client() as client:
+        for _ in range(COUNT):
+            client.post(url, content=BODY).raise_for_status()
+    return COUNT
+
+
+def _threads(url: str, threads: int) -> int:
+    with httpx.Client() as client, ThreadPoolExecutor(threads) as pool:
+        for answer in pool.map(lambda _: client.post(url, content=BODY), range(COUNT)):
+            answer.raise_for_status()
+    return COUNT
+
+
+if __name__ == "__main__":
+    main()

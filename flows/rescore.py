@@ -1,0 +1,52 @@
+"""Judging stored transcripts anew: one call, or every call since a moment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prefect import State, flow, get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.states import Completed, Failed
+
+from core.errors import RopError
+from db import calls
+from tasks import runtime as runtimes
+from tasks.cards import publish_card
+from tasks.notify import notify
+from tasks.policy import RESUMABLE, RETRIED
+from tasks.rescore import Wanted, rescore_call
+
+
+@flow(name="rescore-call", flow_run_name="пересчёт {call_id}", retries=0)
+def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
+    """Judge one call by the active versions and send the new results."""
+    try:
+        rescore(call_id, checklist_id, True)
+    except RopError as error:
+        return Failed(message=error.text("ru"))
+    notify(call_id)
+    return Completed(message=publish_card(runtimes.current(), call_id))
+
+
+@flow(name="rescore-since", flow_run_name="пересчёт с {since}", retries=0)
+def rescore_since(since: datetime, checklist_id: str | None = None, webhooks: bool = False) -> int:
+    """Judge every done call received since `since`; the number judged. A rerun goes on where it stopped."""
+    runtime = runtimes.current()
+    with runtime.database.read() as session:
+        call_ids = calls.done_since(session, since)
+    artifact = create_progress_artifact(progress=0.0, description=f"Пересчёт звонков: {len(call_ids)}")
+    judged = 0
+    for number, call_id in enumerate(call_ids, start=1):
+        try:
+            judged += bool(rescore(call_id, checklist_id, webhooks))
+        except RopError as error:
+            get_run_logger().warning("%s: %s", call_id, error.text("ru"))
+        update_progress_artifact(artifact_id=artifact, progress=100 * number / len(call_ids))  # type: ignore[arg-type]
+    return judged
+
+
+@task(name="rescore", task_run_name="пересчёт {call_id}", **RESUMABLE, **RETRIED)
+def rescore(call_id: str, checklist_id: str | None, webhooks: bool) -> int:
+    """New results of one call; how many."""
+    return rescore_call(runtimes.current(), call_id, Wanted(checklist_id, webhooks))

@@ -1,0 +1,25 @@
+"""A changed checklist or table on stored calls, before anything is judged by it."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+
+from core import clock
+from core.errors import RopError
+from db import trials
+from tasks import runtime as runtimes
+from tasks.trial import run_trial
+
+
+@flow(name="try-definition", flow_run_name="проверка черновика {trial_id}", retries=0)
+def try_definition(trial_id: str) -> int:
+    """Judge the trial's calls; the number of calls. Whatever happens, the page learns how it ended."""
+    runtime = runtimes.current()
+    try:
+        return run_trial(runtime, trial_id)
+    except Exception as error:
+        reason = error if isinstance(error, RopError) else RopError()
+        get_run_logger().warning(reason.text("ru"))
+        with runtime.database.begin() as session:
+            trials.finish(session, trial_id, clock.now(), reason.text("ru"))
+        raise

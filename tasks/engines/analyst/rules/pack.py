@@ -1,0 +1,69 @@
+"""The detector pack: what each name that a rule may `use` finds in a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tasks.engines.analyst.rules.analysis import Analysis
+from tasks.engines.analyst.rules.scene import Scene, Turn
+
+WEAK = 0.35  # what remains of a probability when the subject that was asked for was not named
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A turn that may prove a criterion, with its probability 0 to 1."""
+
+    turn: Turn
+    probability: float
+
+
+Detector = Callable[[Analysis], list[Candidate]]
+
+
+def _act(act: str, analysis: Analysis) -> list[Candidate]:
+    return [Candidate(turn, p) for turn, p in analysis.best(act)]
+
+
+def _about(group: str, analysis: Analysis) -> list[Candidate]:
+    """Questions of the qualification that name one subject."""
+    found = [Candidate(turn, p if group in turn.groups else p * WEAK) for turn, p in analysis.best("terms")]
+    return sorted(found, key=lambda c: -c.probability)
+
+
+def _agreed(analysis: Analysis) -> list[Candidate]:
+    """A next step, dated or not: the dated model, or the words of a step without the words of vagueness."""
+    dated = dict(analysis.acts["step"])
+    scene = analysis.scene
+    found = [Candidate(t, max(dated.get(t.place, 0.0), _step_by_words(scene, t))) for t in scene.turns if scene.may(t, "manager")]
+    return sorted(found, key=lambda c: -c.probability)
+
+
+def _step_by_words(scene: Scene, turn: Turn) -> float:
+    if "step.action" not in turn.groups:
+        return 0.05
+    answer = scene.following(turn)
+    agreed = answer is not None and "yes" in answer.groups and "no" not in answer.groups
+    vague = "step.vague" in turn.groups
+    return 0.3 if vague else 0.75 if agreed else 0.55
+
+
+PACK: Mapping[str, Detector] = {
+    "greeting.hello": partial(_act, "hello"),
+    "greeting.self_intro": partial(_act, "name"),
+    "needs.open_question": partial(_act, "needs"),
+    "qualification.terms": partial(_act, "terms"),
+    "qualification.budget": partial(_about, "ask.budget"),
+    "qualification.timing": partial(_about, "ask.timing"),
+    "qualification.volume": partial(_about, "ask.volume"),
+    "qualification.decision": partial(_about, "ask.decider"),
+    "presentation.benefit": partial(_act, "benefit"),
+    "objection.raised": partial(_act, "objection"),
+    "objection.answered": partial(_act, "answer"),
+    "price.named": partial(_act, "price"),
+    "next_step.dated": partial(_act, "step"),
+    "next_step.agreed": _agreed,
+    "goodbye.polite": partial(_act, "bye"),
+}

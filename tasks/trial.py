@@ -1,0 +1,114 @@
+"""What a changed definition would have said about stored calls: judged like a real call, compared, never published."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from checklists.definitions import Checklist, Definition, Table
+from checklists.finalise import finalise, finalise_table
+from checklists.results import ChecklistResult, TableResult
+from checklists.transcript import Transcript
+from core import clock
+from core.errors import NotFound, RopError
+from db import calls, marks, results, trials
+from db.models import Override, Result
+from tasks.runtime import Runtime
+from tasks.score import context
+
+Outcome = dict[str, Any]
+Stored = TypeVar("Stored", ChecklistResult, TableResult)
+
+
+def run_trial(runtime: Runtime, trial_id: str) -> int:
+    """Judge every call of the trial; the number of calls. A call that is gone or cannot be judged says so in its own line."""
+    with runtime.database.read() as session:
+        row = trials.get(session, trial_id)
+    definition, outcomes = trials.definition_of(row), []
+    for call_id in row.call_ids:
+        outcomes.append(_outcome(runtime, call_id, definition))
+        with runtime.database.begin() as session:
+            trials.put(session, trial_id, outcomes)
+    with runtime.database.begin() as session:
+        trials.finish(session, trial_id, clock.now())
+    return len(outcomes)
+
+
+def compare_checklists(before: ChecklistResult | None, after: ChecklistResult, marked: list[Override]) -> Outcome:
+    """Stage by stage what changes, and how often either agrees with the marks of people."""
+    was = _scores(before) if before else {}
+    now = _scores(after)
+    names = (_names(before) if before else {}) | _names(after)
+    changed = [
+        {"id": key, "name": names[key], "before": was.get(key), "after": now.get(key)} for key in names if was.get(key) != now.get(key)
+    ]
+    human = {mark.stage_id: mark.score for mark in marked if mark.checklist_id == after.checklist_id}
+    return {
+        "before": before.completion_percentage if before else None,
+        "after": after.completion_percentage if after.stages else None,
+        "changes": changed if before else [],
+        "marks": len(human),
+        "agreed_before": sum(was.get(key) == score for key, score in human.items()),
+        "agreed_after": sum(now.get(key) == score for key, score in human.items()),
+        "tokens": after.usage.prompt_tokens + after.usage.completion_tokens,
+        "seconds": after.usage.seconds,
+    }
+
+
+def compare_tables(before: TableResult | None, after: TableResult) -> Outcome:
+    """Field by field what changes; `before` and `after` count the fields that are filled."""
+    was = before.extracted_data if before else {}
+    now = after.extracted_data
+    changed = [
+        {"id": key, "name": key, "before": was.get(key), "after": now.get(key)} for key in {**was, **now} if was.get(key) != now.get(key)
+    ]
+    return {
+        "before": sum(value is not None for value in was.values()) if before else None,
+        "after": sum(value is not None for value in now.values()),
+        "changes": changed if before else [],
+        "tokens": after.usage.prompt_tokens + after.usage.completion_tokens,
+        "seconds": after.usage.seconds,
+    }
+
+
+def _outcome(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:
+    try:
+        return {"call_id": call_id, **_judged(runtime, call_id, definition)}
+    except RopError as error:
+        return {"call_id": call_id, "problem": {"ru": error.text("ru"), "en": error.text("en")}}
+
+
+def _judged(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:
+    kind: results.Kind = "checklist" if isinstance(definition, Checklist) else "table"
+    with runtime.database.read() as session:
+        calls.get(session, call_id)
+        heard = results.transcript(session, call_id)
+        row = results.current_one(session, call_id, kind, definition.id)
+        marked = marks.current(session, call_id)
+    if heard is None:
+        raise NotFound(ru="Расшифровки нет.", en="There is no transcript.")
+    if isinstance(definition, Checklist):
+        return compare_checklists(_stored(row, ChecklistResult), _checklist(runtime, call_id, heard, definition), marked)
+    return compare_tables(_stored(row, TableResult), _table(runtime, call_id, heard, definition))
+
+
+def _checklist(runtime: Runtime, call_id: str, heard: Transcript, checklist: Checklist) -> ChecklistResult:
+    findings = runtime.analyst(checklist.engine).check(heard, checklist, context(runtime, call_id))
+    return finalise(call_id, heard, checklist, findings, clock.now())
+
+
+def _table(runtime: Runtime, call_id: str, heard: Transcript, table: Table) -> TableResult:
+    started = clock.monotonic()
+    findings = runtime.analyst(table.engine).extract(heard, table, context(runtime, call_id))
+    return finalise_table(call_id, heard, table, findings, clock.now(), clock.monotonic() - started)
+
+
+def _stored(row: Result | None, model: type[Stored]) -> Stored | None:
+    return model.model_validate(row.content) if row is not None and row.status == "ok" else None
+
+
+def _scores(result: ChecklistResult) -> dict[str, int]:
+    return {s.stage_id: s.score for s in result.stages} | {s.stage_id: 0 for s in result.not_applicable}
+
+
+def _names(result: ChecklistResult) -> dict[str, str]:
+    return {s.stage_id: s.stage_name for s in result.stages} | {s.stage_id: s.stage_name for s in result.not_applicable}

@@ -1,0 +1,108 @@
+"""Recordings in a folder and in a bucket: there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import NotFound, Unavailable
+from core.settings import Settings
+from core.storage import Storage, storage_errors
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """URL of a bucket on a real S3 server on loopback."""
+    server_module = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().makedirs("recordings", exist_ok=True)
+    yield f"s3://recordings/{tmp_path.name}"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """The same contract in a local folder and at fsspec URLs."""
+    url = {"folder": lambda: None, "memory": lambda: f"memory://{tmp_path.name}", "s3": lambda: request.getfixturevalue("bucket")}
+    return Storage(Settings(home=tmp_path / "home", storage_url=url[request.param]()))
+
+
+def put(storage: Storage, path: str, content: bytes) -> None:
+    part = storage.part("rec_1")
+    part.write_bytes(content)
+    storage.put(part, path)
+    assert not part.exists()
+
+
+def test_what_was_put_is_read_back_and_deleted(storage: Storage) -> None:
+    put(storage, "rec_1.mp3", b"sound")
+    assert storage.size("rec_1.mp3") == 5
+    with storage.open("rec_1.mp3") as file:
+        assert file.seek(2) == 2
+        assert file.read() == b"und"
+    with storage.local("rec_1.mp3") as path:
+        assert path.read_bytes() == b"sound"
+        assert path.suffix == ".mp3"
+    storage.delete("rec_1.mp3")
+    storage.delete("rec_1.mp3")
+    with pytest.raises(NotFound), storage.open("rec_1.mp3"):
+        pass
+
+
+def test_a_second_put_replaces_the_first(storage: Storage) -> None:
+    for content in (b"first", b"second"):
+        put(storage, "a/rec_1.wav", content)
+    with storage.local("a/rec_1.wav") as path:
+        assert path.read_bytes() == b"second"
+
+
+def test_what_is_not_there_is_not_found(storage: Storage) -> None:
+    with pytest.raises(NotFound), storage.local("rec_0.ogg"):
+        pass
+    with pytest.raises(NotFound):
+        storage.size("rec_0.ogg")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../secret", "a/../../b", "", ".parts", "a/.hidden"])
+def test_paths_that_leave_the_root_are_refused(tmp_path: Path, path: str) -> None:
+    storage = Storage(Settings(home=tmp_path))
+    with pytest.raises(ValueError, match="not a path"), storage.open(path):
+        pass
+    with pytest.raises(ValueError, match="not a path"):
+        storage.delete(path)
+
+
+def test_nothing_is_left_beside_the_recording(tmp_path: Path) -> None:
+    storage = Storage(Settings(home=tmp_path))
+    put(storage, "rec_1.mp3", b"sound")
+    assert [p.relative_to(tmp_path) for p in sorted(tmp_path.rglob("*")) if p.is_file()] == [Path("audio/rec_1.mp3")]
+
+
+def test_a_place_that_cannot_be_written_may_recover(tmp_path: Path) -> None:
+    storage = Storage(Settings(home=tmp_path))
+    part = storage.part("rec_1")
+    part.write_bytes(b"sound")
+    (tmp_path / "audio" / "sub").write_bytes(b"in the way")
+    with pytest.raises(Unavailable) as caught:
+        storage.put(part, "sub/rec_1.mp3")
+    assert caught.value.reason == "storage_unavailable"
+    assert part.read_bytes() == b"sound"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_may_recover() -> None:
+    with pytest.raises(Unavailable), storage_errors():
+        Path("/dev/full").write_bytes(b"x")

@@ -1,0 +1,162 @@
+"""The warehouse of many hosts: DuckLake with its catalog in PostgreSQL and Parquet files in a folder or on S3."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from sqlalchemy import make_url
+
+from core.errors import NotFound, Unavailable
+from core.settings import Settings
+from warehouse import catalog, sql
+from warehouse.batch import DIMENSIONS, FACTS
+from warehouse.stores import OFFLINE, Connection, NotPublished
+
+CATALOG = "rop_catalog"
+LAKE = "rop_lake"
+
+
+class ExtensionMissing(NotFound):
+    """The packages of the extra `lake` are not installed."""
+
+    code = "lake_not_installed"
+
+
+class Lake:
+    """`Store` on a DuckLake. Rows always go to Parquet files: inlined ones meet open defects of DuckLake."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.lake_catalog is not None  # noqa: S101  the caller chose this back end by it
+        self._settings = settings
+        self._url = make_url(settings.lake_catalog.get_secret_value())
+        self._data = settings.lake_data or str(settings.warehouse_dir / "lake")
+
+    def writer(self) -> Connection:
+        connection = self._connect()
+        self._make_schema(connection)
+        if "://" not in self._data:
+            Path(self._data).mkdir(parents=True, exist_ok=True)
+        self._attach(connection, "DATA_INLINING_ROW_LIMIT 0")
+        connection.execute("CALL warehouse.set_option('parquet_compression', 'zstd')")
+        return connection
+
+    def reader(self, *, external: bool) -> Connection:
+        connection = self._connect()
+        try:
+            self._attach(connection, "READ_ONLY", "CREATE_IF_NOT_EXISTS false")
+        except duckdb.Error as error:
+            connection.close()
+            if "does not exist" in str(error):
+                raise NotPublished from error
+            raise
+        if not external:
+            connection.execute(f"SET allowed_directories = [{sql.literal(self._data.rstrip('/') + '/')}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        return connection
+
+    @contextmanager
+    def anew(self) -> Iterator[Connection]:
+        with self.writer() as connection:
+            connection.execute("BEGIN")
+            for kind, column in (("VIEW", "view_name"), ("TABLE", "table_name")):
+                for (name,) in connection.execute(EVERYTHING.format(kind=kind.lower(), column=column)).fetchall():
+                    connection.execute(f"DROP {kind} {sql.quoted(name)}")
+            yield connection
+            connection.execute("COMMIT")
+
+    def _connect(self) -> Connection:
+        """A connection with the extensions and secrets; passwords live in secrets, where no query can see them."""
+        connection = duckdb.connect(config=OFFLINE)
+        for name in ("ducklake", "postgres_scanner", *(("httpfs",) if self._data.startswith("s3://") else ())):
+            connection.execute(f"LOAD {sql.literal(str(extension(name)))}")
+        connection.execute(f"CREATE SECRET {CATALOG} ({_options(self._catalog())})")
+        if self._data.startswith("s3://"):
+            connection.execute(f"CREATE SECRET ({_options(self._storage())})")
+        parameters = f"MAP {{'TYPE': 'postgres', 'SECRET': '{CATALOG}'}}"
+        place = _options({"TYPE": "ducklake", "METADATA_PATH": "", "METADATA_SCHEMA": self._settings.lake_schema, "DATA_PATH": self._data})
+        connection.execute(f"CREATE SECRET {LAKE} ({place}, METADATA_PARAMETERS {parameters})")
+        return connection
+
+    def _attach(self, connection: Connection, *options: str) -> None:
+        try:
+            connection.execute(f"ATTACH 'ducklake:{LAKE}' AS warehouse ({', '.join(options)})")
+        except duckdb.IOException as error:
+            raise Unavailable(ru="Каталог витрины недоступен.", en="The catalog of the warehouse cannot be reached.") from error
+        connection.execute("USE warehouse")
+
+    def _make_schema(self, connection: Connection) -> None:
+        connection.execute(f"ATTACH '' AS catalog_database (TYPE postgres, SECRET {CATALOG})")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS catalog_database.{sql.quoted(self._settings.lake_schema)}")
+        connection.execute("DETACH catalog_database")
+
+    def _catalog(self) -> dict[str, str]:
+        url = self._url
+        host = url.host or str(url.query.get("host", ""))
+        wanted = {"HOST": host, "PORT": str(url.port or ""), "USER": url.username, "PASSWORD": url.password, "DATABASE": url.database}
+        return {"TYPE": "postgres"} | {name: value for name, value in wanted.items() if value}
+
+    def _storage(self) -> dict[str, str]:
+        settings = self._settings
+        keys = {"KEY_ID": settings.lake_s3_key, "SECRET": settings.lake_s3_secret}
+        options = {"TYPE": "s3", "REGION": settings.lake_s3_region, "USE_SSL": str(settings.lake_s3_tls).lower()}
+        options |= {name: value.get_secret_value() for name, value in keys.items() if value}
+        if settings.lake_s3_endpoint:
+            options |= {"ENDPOINT": settings.lake_s3_endpoint, "URL_STYLE": "path"}
+        return options
+
+
+STATE = """
+    UPDATE load_state SET changes = s.changes, loaded_seq = s.loaded_seq, loaded_at = s.loaded_at,
+        dimensions_hash = s.dimensions_hash, public_url = s.public_url
+    FROM embedded.load_state s
+"""
+EVERYTHING = """
+    SELECT {column} FROM duckdb_{kind}s() WHERE database_name = current_database() AND NOT internal
+"""
+
+
+def extension(name: str) -> Path:
+    """The file of a DuckDB extension, from its package; raises `ExtensionMissing`."""
+    found = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if found is None or found.origin is None:
+        raise ExtensionMissing(ru="Не установлены расширения DuckDB: pip install digital-rop[lake].", en="Install the extra `lake`.")
+    return Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+
+
+def _options(options: dict[str, str]) -> str:
+    return ", ".join(f"{name} {sql.literal(value)}" for name, value in options.items())
+
+
+def maintain(settings: Settings) -> int:
+    """Compact the lake, expire old snapshots and delete files that nothing needs; returns how many files were deleted.
+
+    Nobody may write meanwhile: the caller holds the loader's lease.
+    """
+    deleted = 0
+    with Lake(settings).writer() as connection:
+        for statement in connection.extract_statements(sql.read("loading/maintenance.sql").format(keep=settings.lake_keep_seconds)):
+            found = connection.execute(statement).fetchall()
+            deleted += len(found) if "cleanup" in statement.query or "orphaned" in statement.query else 0
+    return deleted
+
+
+def adopt(settings: Settings, source: Path) -> int:
+    """Fill the lake from the private file of an embedded warehouse, replacing what it holds; returns how many calls moved.
+
+    The file's tables must be of this version; nobody may load either meanwhile.
+    """
+    with Lake(settings).anew() as connection:
+        connection.execute(f"ATTACH {sql.literal(str(source))} AS embedded (READ_ONLY)")
+        catalog.create(connection)
+        for name in (*DIMENSIONS, *FACTS):
+            order = "ORDER BY day" if name in FACTS else ""
+            connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM embedded.{name} {order}")  # noqa: S608  constants
+        connection.execute(STATE)
+        catalog.refresh_views(connection)
+        row = connection.execute("SELECT count(*) FROM fact_call").fetchone()
+    return int(row[0]) if row else 0
