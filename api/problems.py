@@ -54,7 +54,7 @@ def language_of(headers: Mapping[str, str]) -> str:
 
 def problem(error: RopError, headers: Mapping[str, str], request_id: str) -> Problem:
     """The answer to `error` for a client with these request headers."""
-    extras = {name: value for name, value in error.fields.items() if name in PUBLIC}
+    extras = {name: value for name, value in error.fields.items() if name in PUBLIC and isinstance(error, PermanentError)}
     body: dict[str, Any] = {"code": error.reason, "detail": error.text(language_of(headers))} | extras | {"request_id": request_id}
     return Problem(body, status_code=error.status, headers=_headers(error))
 

@@ -6,11 +6,13 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from sqlalchemy import insert
 
 from bench._receiver import receiver
 from core import clock
@@ -18,11 +20,13 @@ from core.http import Guarded
 from core.settings import Settings
 from db import deliveries, endpoints, migrate
 from db.engine import Database
+from db.models import Delivery
 from tasks.webhooks import deliver_due
 
 COUNT = 600
 ADDRESSES = 6
 ROUNDS = 5
+CLAIM = 16
 BODY = b'{"call_id":"call_12345","stages":[' + b",".join([b'{"stage_id":"s","score":1,"quote":"' + b"x" * 200 + b'"}'] * 12) + b"]}"
 
 
@@ -45,14 +49,35 @@ def main() -> None:
                     _fill(database, url)
                 begun = time.perf_counter()
                 rates[name].append(run() / (time.perf_counter() - begun))
+        alone, beside = _claim_seconds(database), _claim_seconds(database, backlog=20_000)
         database.dispose()
     _show(rates)
+    print(f"a claim of {CLAIM}: {1000 * alone:.1f} ms; beside 20 000 messages for a dead address: {1000 * beside:.1f} ms")
 
 
 def _show(rates: dict[str, list[float]]) -> None:
     ours = statistics.median(rates["outbox"])
     for name, measured in rates.items():
         print(f"{name:50} {statistics.median(measured):8.0f}/s   ours/this {ours / statistics.median(measured):5.2f}")
+
+
+def _claim_seconds(database: Database, backlog: int = 0) -> float:
+    """Median time to claim, with that many messages due for an address that fails."""
+    at, times = clock.now(), []
+    with database.begin() as session:
+        dead = endpoints.set_url(session, "checklist", "dead", "http://127.0.0.1:1/", at)
+        dead.failing_since = at
+        row: dict[str, Any] = {"event": "x", "endpoint_id": dead.endpoint_id, "body": BODY, "status": "pending", "attempts": 0}
+        row |= {"created_at": at, "next_attempt_at": at}
+        if backlog:
+            session.execute(insert(Delivery), [row | {"delivery_id": f"dead{number}"} for number in range(backlog)])
+    _fill(database, "http://127.0.0.1:1")
+    for turn in range(20):
+        begun = time.perf_counter()
+        with database.begin() as session:
+            deliveries.claim_due(session, at + timedelta(hours=turn), CLAIM, 60.0)
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
 
 
 def _fill(database: Database, url: str) -> None:

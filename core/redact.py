@@ -197,7 +197,7 @@ def _kind(some: Sequence[Group], *, whole: bool, cue: str | None, alone: bool) -
         (PASSPORT, lambda: cue == PASSPORT and len(digits) == 10 and not (digits[0] == "9" and shape in SPELLED_CODE_SHAPES)),
         (SNILS, lambda: len(digits) == 11 and (cue == SNILS or _is_snils(digits, shape))),
         (INN, lambda: cue == INN and len(digits) in (10, 12)),
-        (PHONE, lambda: _is_phone(digits, shape) or (alone and whole and cue == PHONE and shape in CITY_SHAPES)),
+        (PHONE, lambda: _is_phone(digits, shape) or (alone and whole and cue == PHONE and _is_called_phone(digits, shape))),
         (INN, lambda: whole and valid_inn(digits)),
     )
     return next((kind for kind, is_it in tests if is_it()), None)
@@ -222,6 +222,13 @@ def _is_phone(digits: str, shape: tuple[int, ...]) -> bool:
     if len(digits) == 11:
         return digits[0] in "78" and digits[1] in "34789" and (4 in breaks or shape == (11,))
     return len(digits) == 10 and ((digits[0] == "9" and 3 in breaks) or (digits[0] in "3489" and shape in CODE_SHAPES))
+
+
+def _is_called_phone(digits: str, shape: tuple[int, ...]) -> bool:
+    """A city number, or a mobile one that was misheard: «сто десять» may be 110 or 100 and 10."""
+    start = 1 if shape[0] == 1 and digits[0] in "78" else 0
+    mobile = digits[start] == "9" and shape[start : start + 1] == (3,) and 7 <= len(digits) <= 12
+    return shape in CITY_SHAPES or mobile
 
 
 def valid_card(digits: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from core.errors import RopError
 from core.settings import Settings, load
-from rop import calls, definitions, demo, keys, query, speech
+from rop import calls, definitions, demo, keys, query, speech, users
 from rop.context import Home
 from rop.stack import Stack
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 for name, group in {"key": keys.app, "checklist": definitions.checklist_app, "table": definitions.table_app, "call": calls.app}.items():
     app.add_typer(group, name=name)
+app.add_typer(users.app, name="user")
 app.command("query")(query.query)
 app.command("transcribe")(speech.transcribe)
 app.command("demo")(demo.demo)
@@ -43,6 +44,8 @@ def up(
     try:
         stack.start()
         print(f"API {stack.addresses.api_url}  ·  Prefect {stack.addresses.prefect_url}  ·  home {settings.root}", flush=True)
+        if link := users.first_link(settings):
+            print(f"Первый вход на страницы, ссылка одноразовая: {link}", flush=True)
         stack.run()
     finally:
         stack.stop()

@@ -101,6 +101,15 @@ def parse(text: str) -> Iterator[Dialogue]:
         )
 
 
+def bank() -> Iterator[tuple[frozenset[str], str, str]]:
+    """(tags, speaker, words) of the single phrases; `k` and `o` are a customer's."""
+    for path in sorted(CORPUS.glob("bank*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("#"):
+                tags, words = line.split(": ", 1)
+                yield frozenset(tags), "customer" if set(tags) & {"k", "o"} else "manager", words
+
+
 def copies(dialogue: Dialogue, seed: int = 1) -> list[Dialogue]:
     """The dialogue itself, with figures instead of number words, and as a recogniser would hear it."""
     rng = random.Random(f"{dialogue.id}/{seed}")  # noqa: S311  reproducible noise, not a secret

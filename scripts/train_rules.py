@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from checklists import loader
 from checklists.definitions import Checklist, Window
+from checklists.transcript import Transcript, Utterance
 from core.ids import content_hash
 from scripts import rules_corpus
 from tasks.engines.analyst.rules import acts, generic, rubric, semantic
@@ -57,6 +59,7 @@ class Sample:
     vector: Any
     label: int
     key: tuple[int, int]
+    bank: bool = False
 
 
 @dataclass
@@ -85,8 +88,11 @@ def prepare(dialogues: Sequence[rules_corpus.Dialogue], encoder: semantic.Encode
 
 
 def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
-    """Every turn that may be this act and whose label is not doubtful."""
-    tag, found = TAGS[act], []
+    """Every turn that may be this act and whose label is not doubtful.
+
+    A reply to an objection often asks or tells of benefits too; whether that counts as those acts is open, so it teaches them nothing.
+    """
+    tag, found = TAGS[act], list[Sample]()
     for index, one in enumerate(prepared):
         turns = (
             acts.replied(one.scene, one.objections)
@@ -94,7 +100,8 @@ def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
             else ((t, {}) for t in one.scene.turns if acts.eligible(one.scene, t, act))
         )
         for turn, extra in turns:
-            if tag in one.dialogue.doubt[turn.id]:
+            tags = one.dialogue.tags[turn.id]
+            if tag in one.dialogue.doubt[turn.id] or (act in ("needs", "terms", "benefit") and "a" in tags and tag not in tags):
                 continue
             near = acts.focus(turn, act)
             row = (one.rows[turn.place] if near is turn else features(one.scene, near)) | extra
@@ -102,6 +109,21 @@ def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
             found.append(
                 Sample(one.group, row, words, one.vectors.get(turn.place), int(tag in one.dialogue.tags[turn.id]), (index, turn.place))
             )
+    return found
+
+
+def bank_samples(act: str, encoder: semantic.Encoder | None, first_group: int) -> list[Sample]:
+    """The single phrases: they teach words and meaning, not context."""
+    found = []
+    for group, (tags, speaker, words) in enumerate(rules_corpus.bank(), first_group):
+        unclear = ("a" in tags and act in ("needs", "terms", "benefit")) or (act == "answer" and tags & set("npq"))
+        for text in {words, rules_corpus.noisy(words, random.Random(words))}:  # noqa: S311  reproducible noise, not a secret
+            stage = scene(Transcript(utterances=(Utterance(id=0, start=0, end=1, speaker=speaker, text=text),)))
+            turns = stage.turns if act == "answer" and speaker == "manager" else [t for t in stage.turns if acts.eligible(stage, t, act)]
+            if turns and not unclear:
+                near = acts.focus(turns[0], act)
+                vector = encoder.encode([turns[0].plain])[0] if encoder else None
+                found.append(Sample(group, {}, {w: 1.0 for w in bag(near)}, vector, int(TAGS[act] in tags), (-1, group), bank=True))
     return found
 
 
@@ -118,11 +140,13 @@ def out_of_fold(matrix: Any, labels: Any, groups: Any, strength: float) -> Any:
     return logits
 
 
-def train_act(found: Sequence[Sample], with_vectors: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def train_act(act: str, found: Sequence[Sample], with_vectors: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The models of one act, and their out-of-fold logits by kind."""
     labels, groups = np.array([s.label for s in found]), np.array([s.group for s in found])
     word_names, figure_names = DictVectorizer(), DictVectorizer()
-    words, figures = word_names.fit_transform([s.words for s in found]), figure_names.fit_transform([s.row for s in found])
+    told = np.array([not s.bank for s in found])
+    words = word_names.fit_transform([s.words for s in found])
+    figures = figure_names.fit_transform([acts.seen(act, s.row) for s in found if not s.bank])
     kept = np.asarray((words > 0).sum(axis=0)).ravel() >= 3
     words = words[:, kept]
     names = [n for n, keep in zip(word_names.get_feature_names_out(), kept, strict=True) if keep]
@@ -130,18 +154,17 @@ def train_act(found: Sequence[Sample], with_vectors: bool) -> tuple[dict[str, An
     model = fit(words, labels, WORDS_C)
     made: dict[str, Any] = {"words": _named(model, names), "combine": {}}
     logits: dict[str, Any] = {}
-    columns, column_names = [by_words], ["by words"]
-    logits["plain"] = _combine(made, "plain", figures, figure_names, columns, column_names, labels, groups)
+    columns, column_names = [by_words[told]], ["by words"]
+    logits["plain"] = _combine(made, "plain", figures, figure_names, columns, column_names, labels[told], groups[told])
     if with_vectors:
         vectors = np.stack([s.vector for s in found])
         by_meaning = out_of_fold(vectors, labels, groups, VECTORS_C)
         final = fit(vectors, labels, VECTORS_C)
         made["vectors"] = {"bias": round(float(final.intercept_[0]), 4), "weights": [round(float(w), 4) for w in final.coef_[0]]}
-        logits["meaning"] = by_meaning
-        logits["semantic"] = _combine(
-            made, "semantic", figures, figure_names, [*columns, by_meaning], [*column_names, "by meaning"], labels, groups
-        )
-    logits["words"] = by_words
+        logits["meaning"] = by_meaning[told]
+        both = [*columns, by_meaning[told]], [*column_names, "by meaning"]
+        logits["semantic"] = _combine(made, "semantic", figures, figure_names, *both, labels[told], groups[told])
+    logits["words"] = by_words[told]
     return made, logits
 
 
@@ -166,13 +189,17 @@ def _named(model: LogisticRegression, names: Sequence[str]) -> dict[str, Any]:
     return {"bias": round(float(model.intercept_[0]), 3), "weights": dict(sorted(weights.items()))}
 
 
-def train(prepared: list[Prepared], with_vectors: bool) -> tuple[dict[str, Any], dict[str, dict[str, dict[tuple[int, int], float]]]]:
+def train(
+    prepared: list[Prepared], encoder: semantic.Encoder | None
+) -> tuple[dict[str, Any], dict[str, dict[str, dict[tuple[int, int], float]]]]:
     """All models, and out-of-fold probabilities: kind → act → (copy, place)."""
+    with_vectors = encoder is not None
     weights: dict[str, Any] = {"words": {}, "vectors": {}, "combine": {"plain": {}, "semantic": {}}}
     probabilities: dict[str, dict[str, dict[tuple[int, int], float]]] = {"plain": {}, "semantic": {}}
     for act in ("objection", *acts.MANAGER_ACTS):
         found = samples(prepared, act)
-        made, logits = train_act(found, with_vectors)
+        bank = bank_samples(act, encoder, len(prepared)) if act != "name" else []
+        made, logits = train_act(act, [*found, *bank], with_vectors)
         weights["words"][act] = made["words"]
         weights["vectors"] |= {act: made["vectors"]} if with_vectors else {}
         for kind, model in made["combine"].items():
@@ -191,7 +218,7 @@ def _remember(prepared: list[Prepared], found: dict[tuple[int, int], float]) -> 
 
 def report(act: str, found: Sequence[Sample], logits: dict[str, Any]) -> None:
     """One line an act: how well each model ranks turns it never saw."""
-    labels = [s.label for s in found]
+    labels = [s.label for s in found if not s.bank]
     line = "  ".join(f"{kind} {roc_auc_score(labels, values):.3f}" for kind, values in logits.items())
     print(f"{act:10} {len(labels):6} turns {sum(labels):5} positive   AUC out of fold: {line}")
 
@@ -300,7 +327,7 @@ def main() -> None:
     dialogues = rules_corpus.read(*options.files)
     prepared = prepare(dialogues, encoder)
     print(f"{len(dialogues)} dialogues, {len(prepared)} with copies")
-    weights, probabilities = train(prepared, encoder is not None)
+    weights, probabilities = train(prepared, encoder)
     weights["likeness"], likeness = train_likeness(prepared, encoder)
     weights["calibrations"] = {
         kind: calibrate(prepared, found) | {"by meaning": likeness[kind]} for kind, found in probabilities.items() if found

@@ -1,4 +1,6 @@
-"""Fetches the browser assets from npm into api/static/vendor and writes their hashes: `python scripts/vendor_assets.py`.
+"""Fetches the browser assets from npm into api/static/vendor, and what only tests use beside them, and writes their hashes.
+
+Run `python scripts/vendor_assets.py` after a change of a version.
 
 Versions live here alone. Large files are stored compressed; the application sends them as they are.
 """
@@ -15,18 +17,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-VENDOR = Path(__file__).resolve().parent.parent / "api" / "static" / "vendor"
+ROOT = Path(__file__).resolve().parent.parent
+VENDOR = ROOT / "api" / "static" / "vendor"
+FOR_TESTS = ROOT / "tests" / "pages" / "vendor"
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Package:
-    """One npm package: its exact version, the registry's sha512 of its archive, and the files we serve."""
+    """One npm package: its exact version, the registry's sha512 of its archive, the files we take, and where they go."""
 
     name: str
     version: str
     sha512: str
     files: tuple[str, ...]
+    folder: Path = VENDOR
 
 
 PACKAGES = (
@@ -48,20 +53,28 @@ PACKAGES = (
         "KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
         ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"),
     ),
+    Package(
+        "axe-core",
+        "4.14.1",
+        "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        ("axe.min.js", "LICENSE"),
+        FOR_TESTS,
+    ),
 )
 COMPRESSED = (".js", ".css")
 
 
 def main() -> None:
-    written = {}
+    written: dict[Path, dict[str, str]] = {}
     for package in PACKAGES:
         for path, content in _files(package).items():
-            target = VENDOR / path
+            target = package.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-            written[path] = hashlib.sha256(content).hexdigest()
-    (VENDOR / MANIFEST).write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
-    print(f"{len(written)} files in {VENDOR}")
+            written.setdefault(package.folder, {})[path] = hashlib.sha256(content).hexdigest()
+    for folder, hashes in written.items():
+        (folder / MANIFEST).write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n")
+        print(f"{len(hashes)} files in {folder}")
 
 
 def _files(package: Package) -> dict[str, bytes]:

@@ -21,11 +21,13 @@ from core.http import Deadline, Guarded, Incoming, retry_after
 from core.settings import MIB, Settings
 from core.storage import Storage, storage_errors
 from db import results
-from db.models import Recording
+from db.models import Call, Recording
 from tasks import runtime as runtimes
 from tasks.audio.probe import AudioFacts, bad_audio, probe, too_large
 from tasks.audio.sniff import kind
+from tasks.lease import Lease
 from tasks.policy import RESUMABLE, RETRIED
+from tasks.runtime import Runtime
 
 Tick = Callable[[int], None]
 
@@ -226,6 +228,20 @@ def download(call_id: str) -> dict[str, Any]:
     runtime = runtimes.current()
     lease = runtime.lease(call_id)
     lease.enter("downloading")
+    row = stored(runtime, lease.call) or _fetched(runtime, lease)
+    get_run_logger().info("Запись %s: %.1f МБ, каналов %d, %.0f с", row.format, row.bytes / MIB, row.channels, row.duration)
+    return {"bytes": row.bytes, "seconds": round(row.duration, 1)}
+
+
+def stored(runtime: Runtime, call: Call) -> Recording | None:
+    """The recording of the call's present attempt when it is there already: an earlier run fetched it, or it never was outside."""
+    with runtime.database.read() as session:
+        row = results.recording(session, call.call_id)
+    return row if row is not None and row.deleted_at is None and row.created_at >= call.received_at else None
+
+
+def _fetched(runtime: Runtime, lease: Lease) -> Recording:
+    call_id = lease.call.call_id
     fetched = fetch(call_id, lease.call.audio_url, runtime.settings, runtime.storage, runtime.http, lambda _bytes: lease.check())
     facts = fetched.facts
     row = Recording(call_id=call_id, path=fetched.path, bytes=fetched.bytes, sha256=fetched.sha256, created_at=clock.now())
@@ -233,5 +249,4 @@ def download(call_id: str) -> dict[str, Any]:
     row.sample_rate, row.duration = facts.sample_rate, facts.duration
     with runtime.database.begin() as session:
         results.save_recording(session, row)
-    get_run_logger().info("Запись %s: %.1f МБ, каналов %d, %.0f с", facts.format, fetched.bytes / MIB, facts.channels, facts.duration)
-    return {"bytes": fetched.bytes, "seconds": round(facts.duration, 1)}
+    return row

@@ -31,13 +31,13 @@ class Embedded:
         """
         connection = duckdb.connect(config=OFFLINE)
         try:
-            connection.execute(f"ATTACH {sql.literal(str(self.published))} AS reports (READ_ONLY)")
+            connection.execute(f"ATTACH {sql.literal(str(self.published))} AS warehouse (READ_ONLY)")
         except duckdb.IOException as error:
             connection.close()
             if self.published.exists():
                 raise
             raise NotPublished from error
-        connection.execute("USE reports")
+        connection.execute("USE warehouse")
         if not external:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +9,14 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import make_url
 
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from core.settings import Settings
-from warehouse import catalog, sql
+from warehouse import catalog, extensions, sql
 from warehouse.batch import DIMENSIONS, FACTS
 from warehouse.stores import OFFLINE, Connection, NotPublished
 
 CATALOG = "rop_catalog"
 LAKE = "rop_lake"
-
-
-class ExtensionMissing(NotFound):
-    """The packages of the extra `lake` are not installed."""
-
-    code = "lake_not_installed"
 
 
 class Lake:
@@ -48,11 +41,15 @@ class Lake:
         connection = self._connect()
         try:
             self._attach(connection, "READ_ONLY", "CREATE_IF_NOT_EXISTS false")
+            empty = catalog.is_empty(connection)
         except duckdb.Error as error:
             connection.close()
             if "does not exist" in str(error):
                 raise NotPublished from error
             raise
+        if empty:
+            connection.close()
+            raise NotPublished
         if not external:
             connection.execute(f"SET allowed_directories = [{sql.literal(self._data.rstrip('/') + '/')}]")
             connection.execute("SET enable_external_access = false")
@@ -72,10 +69,10 @@ class Lake:
     def _connect(self) -> Connection:
         """A connection with the extensions and secrets; passwords live in secrets, where no query can see them."""
         connection = duckdb.connect(config=OFFLINE)
-        for name in ("ducklake", "postgres_scanner", *(("httpfs",) if self._data.startswith("s3://") else ())):
-            connection.execute(f"LOAD {sql.literal(str(extension(name)))}")
+        extensions.load(connection, "ducklake", "postgres_scanner")
         connection.execute(f"CREATE SECRET {CATALOG} ({_options(self._catalog())})")
         if self._data.startswith("s3://"):
+            extensions.load(connection, "httpfs")
             connection.execute(f"CREATE SECRET ({_options(self._storage())})")
         parameters = f"MAP {{'TYPE': 'postgres', 'SECRET': '{CATALOG}'}}"
         place = _options({"TYPE": "ducklake", "METADATA_PATH": "", "METADATA_SCHEMA": self._settings.lake_schema, "DATA_PATH": self._data})
@@ -83,14 +80,13 @@ class Lake:
         return connection
 
     def _attach(self, connection: Connection, *options: str) -> None:
-        try:
+        with _reaching():
             connection.execute(f"ATTACH 'ducklake:{LAKE}' AS warehouse ({', '.join(options)})")
-        except duckdb.IOException as error:
-            raise Unavailable(ru="Каталог витрины недоступен.", en="The catalog of the warehouse cannot be reached.") from error
         connection.execute("USE warehouse")
 
     def _make_schema(self, connection: Connection) -> None:
-        connection.execute(f"ATTACH '' AS catalog_database (TYPE postgres, SECRET {CATALOG})")
+        with _reaching():
+            connection.execute(f"ATTACH '' AS catalog_database (TYPE postgres, SECRET {CATALOG})")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS catalog_database.{sql.quoted(self._settings.lake_schema)}")
         connection.execute("DETACH catalog_database")
 
@@ -120,12 +116,13 @@ EVERYTHING = """
 """
 
 
-def extension(name: str) -> Path:
-    """The file of a DuckDB extension, from its package; raises `ExtensionMissing`."""
-    found = importlib.util.find_spec(f"duckdb_extension_{name}")
-    if found is None or found.origin is None:
-        raise ExtensionMissing(ru="Не установлены расширения DuckDB: pip install digital-rop[lake].", en="Install the extra `lake`.")
-    return Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Names the trouble of a catalog that does not answer, without its address and password."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise Unavailable(ru="Каталог витрины недоступен.", en="The catalog of the warehouse cannot be reached.") from error
 
 
 def _options(options: dict[str, str]) -> str:

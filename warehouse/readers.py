@@ -12,6 +12,8 @@ from core.errors import InvalidInput
 from core.settings import Settings, load
 from warehouse import stores
 
+Parameters = Sequence[Any] | Mapping[str, Any]
+
 READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -37,17 +39,23 @@ def connect(
     return store.reader(external=external) if read_only else store.writer()
 
 
-def query(sql: str, settings: Settings, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+def query(sql: str, settings: Settings, parameters: Parameters = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Names of the columns and all rows of read-only SQL, of its last statement; raises `BadQuery`."""
     with connect(settings) as connection:
-        try:
-            for statement in connection.extract_statements(sql):
-                if statement.type not in READS:
-                    raise BadQuery(problem="only SELECT, EXPLAIN, DESCRIBE, SHOW and SUMMARIZE are allowed")
-                connection.execute(statement, parameters or None)
-            return [column[0] for column in connection.description or []], connection.fetchall()
-        except duckdb.Error as error:
-            raise BadQuery(problem=str(error)) from error
+        cursor = run(connection, sql, parameters)
+        return [column[0] for column in cursor.description or []], cursor.fetchall()
+
+
+def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters = ()) -> duckdb.DuckDBPyConnection:
+    """The connection with the result of the last statement; raises `BadQuery` for SQL that is wrong or more than reads."""
+    try:
+        for statement in connection.extract_statements(sql):
+            if statement.type not in READS:
+                raise BadQuery(problem="only SELECT, EXPLAIN, DESCRIBE, SHOW and SUMMARIZE are allowed")
+            connection.execute(statement, parameters or None)
+    except duckdb.Error as error:
+        raise BadQuery(problem=str(error)) from error
+    return connection
 
 
 def _home(home: Path | str | None) -> Path | None:

@@ -36,11 +36,11 @@ def show(view: Viewer, status: str = "", endpoint: str = "") -> Response:
             for kind in ("checklist", "table")
             for one in definitions.rows(session, definitions.as_kind(kind))
         }
-        values = {
+        values: dict[str, Any] = {
             "keys": keys.listed(session),
             "endpoints": endpoints.every(session),
             "names": names,
-            "log": deliveries.log(session, limit=ROWS, **wanted),  # type: ignore[arg-type]
+            "log": deliveries.log(session, limit=ROWS, **wanted),
             "counts": deliveries.count_by_status(session),
         }
     return view.render(

@@ -17,7 +17,7 @@ from api.pages.form import Form, Key
 from api.pages.view import Undo, View, Viewer
 from checklists.definitions import FieldType
 from checklists.detectors import DETECTORS
-from db import audit, definitions, endpoints, overview
+from db import audit, definitions, endpoints
 from db import trials as stored_trials
 from db.definitions import Kind
 

@@ -35,7 +35,6 @@ NEW_ITEMS: dict[str, Content] = {
 NAMED_BY = {"stages": ("id", "stage"), "criteria": ("id", "criterion"), "fields": ("name", "field")}
 LISTS = {"vocabulary", "examples", "counter_examples", "any", "none", "cues", "values", "deal_stages", "offices", "managers"}
 NUMBERS = {"weight", "threshold", "first_seconds", "last_seconds", "first_utterances", "last_utterances"}
-SWITCHES = {"required"}
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,13 @@ def of_text(text: str) -> Content | None:
 
 def of_form(form: Mapping[str, str]) -> Content:
     """The draft in a posted form: its fields over what the form carried along for what it does not show."""
-    carried = _json(form.get("carried", ""))
+    carried: Content = _json(form.get("carried", ""))
     tree: Content = {}
     for name, value in form.items():
         if name.startswith("d."):
             _put(tree, name.split(".")[1:], value)
-    return _merged(carried, _shaped(tree))
+    merged: Content = _merged(carried, _shaped(tree))
+    return merged
 
 
 def edited(content: Content, action: str) -> Content:
@@ -142,20 +142,20 @@ def _put(tree: Content, path: list[str], value: str) -> None:
 
 def _shaped(value: Any, name: str = "") -> Any:
     """Texts as what the field holds; numbered mappings as lists."""
-    if isinstance(value, dict):
-        if value and all(key.isdecimal() for key in value):
-            return [_shaped(value[key]) for key in sorted(value, key=int)]
-        return {key: _shaped(one, key) for key, one in value.items()}
+    if not isinstance(value, dict):
+        return _value(value, name)
+    if value and all(key.isdecimal() for key in value):
+        return [_shaped(value[key]) for key in sorted(value, key=int)]
+    return {key: _shaped(one, key) for key, one in value.items()}
+
+
+def _value(text: str, name: str) -> Any:
     if name in LISTS:
-        return [line.strip() for line in value.splitlines() if line.strip()]
+        return [line.strip() for line in text.splitlines() if line.strip()]
     if name == "synonyms":
-        pairs = (line.partition(":") for line in value.splitlines() if line.strip())
+        pairs = (line.partition(":") for line in text.splitlines() if line.strip())
         return {key.strip(): [word.strip() for word in words.split(",") if word.strip()] for key, _, words in pairs}
-    if name in NUMBERS:
-        return _number(value)
-    if name in SWITCHES:
-        return value == "on"
-    return value.replace("\r\n", "\n").strip()
+    return _number(text) if name in NUMBERS else text.replace("\r\n", "\n").strip()
 
 
 def _number(text: str) -> Any:

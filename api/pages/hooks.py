@@ -10,11 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api.fields import Url
 from api.messages import sentence
 from api.middleware import encoded
 from api.pages.form import Form, Key
 from api.pages.view import View, Viewer
-from api.schemas import Url
 from core.errors import InvalidInput, NotFound
 from db import audit, definitions, endpoints
 from db.definitions import Kind

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.pages import asked, charts, reports
+from api.pages import asked, charts
 from api.pages.form import Key
 from api.pages.reports import Asked, Reports
 from api.pages.view import View, Viewer
@@ -16,7 +16,6 @@ from db import directory, overview
 from db.models import Manager
 from db.overview import CallFilter
 
-ENOUGH = 10  # calls below which nobody is ranked
 MOMENTS, CALLS = 8, 10  # lines on a manager's page
 router = APIRouter()
 
@@ -27,13 +26,12 @@ def show(view: Viewer, office: str = "") -> Response:
     view.need("see_all")
     with view.context.database.read() as session:
         offices = overview.choices(session).offices
-    with reports.opened(view.context.settings) as report:
-        if report is None:
-            return view.render("managers.html", report=None)
-        wanted, known = asked.read(view, report, office=office or None)
-        return view.render(
-            "managers.html", report=wanted, checklists=known, offices=offices, enough=ENOUGH, **_period(view), **_board(report, wanted)
-        )
+    report = view.reports
+    if report is None:
+        return view.render("managers.html", report=None)
+    wanted, known = asked.read(view, report, office=office or None)
+    board = _period(view) | _board(report, wanted)
+    return view.render("managers.html", report=wanted, checklists=known, offices=offices, **board)
 
 
 @router.get("/managers/{key}")
@@ -45,8 +43,8 @@ def one(view: Viewer, key: Key) -> Response:
             raise NotFound(ru="Такого менеджера нет.", en="No such manager.")
         name = directory.manager_names(session, [key]).get(key, key)
         latest = overview.page(session, CallFilter(manager=key), CALLS).lines
-    with reports.opened(view.context.settings) as report:
-        values = _one(report, view, key) if report else {"report": None}
+    report = view.reports
+    values = _one(report, view, key) if report else {"report": None}
     return view.render("manager.html", key=key, name=name, latest=latest, **_period(view), **values)
 
 
@@ -56,14 +54,14 @@ def _period(view: View) -> dict[str, Any]:
 
 def _board(report: Reports, wanted: Asked) -> dict[str, Any]:
     cells: dict[str, dict[str, dict[str, Any]]] = {}
-    for cell in report.rows(reports.HEAT, wanted):
+    for cell in report.rows("heat", wanted):
         cells.setdefault(cell["manager_id"], {})[cell["stage_id"]] = cell | {"heat": charts.heat(cell["rate"] if cell["n"] else None)}
     weeks: dict[str, list[float]] = {}
-    for week in report.rows(reports.WEEKS.format(by="manager_id"), wanted):
+    for week in report.rows("weeks", wanted, by="manager"):
         weeks.setdefault(week["id"], []).append(week["mean"])
     return {
-        "ranking": report.rows(reports.RANKING, wanted),
-        "stages": report.rows(reports.STAGES, wanted),
+        "ranking": report.rows("ranking", wanted),
+        "stages": report.rows("stages", wanted),
         "cells": cells,
         "sparks": {manager: charts.spark(values) for manager, values in weeks.items()},
     }
@@ -72,17 +70,17 @@ def _board(report: Reports, wanted: Asked) -> dict[str, Any]:
 def _one(report: Reports, view: View, key: str) -> dict[str, Any]:
     wanted, known = asked.read(view, report, manager=key)
     company = Asked(wanted.since, wanted.until, wanted.checklist)
-    others = {row["stage_id"]: row["rate"] for row in report.rows(reports.STAGES, company)}
-    place = [row for row in report.rows(reports.RANKING, company) if row["manager_id"] == key]
+    others = {row["stage_id"]: row["rate"] for row in report.rows("stages", company)}
+    place = [row for row in report.rows("ranking", company) if row["manager_id"] == key]
     return {
         "report": wanted,
         "checklists": known,
-        "totals": report.rows(reports.TOTALS, wanted)[0],
-        "earlier": report.rows(reports.TOTALS, wanted.earlier)[0],
+        "totals": report.rows("totals", wanted)[0],
+        "earlier": report.rows("totals", wanted.earlier)[0],
         "place": place[0] if place else None,
-        "ranked": sum(row["rank"] is not None for row in report.rows(reports.RANKING, company)),
-        "trend": charts.trend(report.rows(reports.TREND, wanted), wanted.since, wanted.until),
-        "stages": report.rows(reports.STAGES, wanted),
+        "ranked": sum(row["rank"] is not None for row in report.rows("ranking", company)),
+        "trend": charts.trend(report.rows("trend", wanted), wanted.since, wanted.until),
+        "stages": report.rows("stages", wanted),
         "others": others,
-        "moments": report.rows(reports.MOMENTS, wanted, limit=MOMENTS),
+        "moments": report.rows("moments", wanted, limit=MOMENTS),
     }

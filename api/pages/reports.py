@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 import duckdb
 
+from core import clock
 from core.settings import Settings
 from warehouse import connect
 from warehouse.stores import NotPublished
 
-# Every period is compared with the one before it; `scored` are results that count, with the people's marks.
-_SCORED = """
-    WITH scored AS (
-        SELECT k.call_id, k.day, c.manager_id, c.office_id, c.started_at, k.final_completion AS completion
-        FROM fact_checklist k JOIN fact_call c ON c.call_id = k.call_id AND c.day = k.day
-        WHERE k.checklist_id = $checklist AND k.day BETWEEN $since AND $until AND k.final_completion IS NOT NULL
-          AND ($manager IS NULL OR c.manager_id = $manager) AND ($office IS NULL OR c.office_id = $office)
-    )
-"""
-CHECKLISTS = """
-    SELECT d.checklist_id, any_value(d.name) AS name, count(k.call_id) AS n
-    FROM dim_checklist d LEFT JOIN fact_checklist k ON k.checklist_id = d.checklist_id AND k.day BETWEEN $since AND $until
-    WHERE d.is_current GROUP BY d.checklist_id ORDER BY n DESC, d.checklist_id
-"""
-TOTALS = f"""{_SCORED}
-    SELECT count(*) AS n, round(avg(completion), 1) AS mean,
-        (SELECT count(*) FROM fact_call c WHERE c.day BETWEEN $since AND $until
-            AND ($manager IS NULL OR c.manager_id = $manager) AND ($office IS NULL OR c.office_id = $office)) AS calls
-    FROM scored
-"""
-TREND = f"{_SCORED} SELECT day, round(avg(completion), 1) AS mean, count(*) AS n FROM scored GROUP BY day ORDER BY day"
-STAGES = f"""{_SCORED}
-    SELECT s.stage_id, arg_max(s.stage_name, s.day) AS name, arg_max(s.position, s.day) AS position, count(s.final_score) AS n,
-        round(100.0 * count(*) FILTER (s.final_score = 1) / nullif(count(s.final_score), 0), 1) AS rate
-    FROM fact_stage s SEMI JOIN scored USING (call_id, day) WHERE s.checklist_id = $checklist
-    GROUP BY s.stage_id ORDER BY position, s.stage_id
-"""
-HEAT = f"""{_SCORED}
-    SELECT c.manager_id, s.stage_id, count(s.final_score) AS n,
-        round(100.0 * count(*) FILTER (s.final_score = 1) / nullif(count(s.final_score), 0), 1) AS rate
-    FROM fact_stage s JOIN scored c USING (call_id, day) WHERE s.checklist_id = $checklist
-    GROUP BY c.manager_id, s.stage_id
-"""
-RANKING = f"""{_SCORED}
-    SELECT r.rank, r.manager_id, r.manager, r.n, r.calls, r.coverage, r.mean, r.low, r.high, b.mean AS before, b.n AS before_n
-    FROM manager_ranking_between($since, $until) r
-    LEFT JOIN manager_ranking_between($before, $since - 1) b ON b.manager_id = r.manager_id AND b.checklist_id = r.checklist_id
-    WHERE r.checklist_id = $checklist AND r.manager_id IN (SELECT manager_id FROM scored)
-    ORDER BY r.rank NULLS LAST, r.mean DESC, r.manager_id
-"""
-WEEKS = f"""{_SCORED}
-    SELECT coalesce({{by}}, '') AS id, date_trunc('week', day)::DATE AS week, avg(completion) AS mean, count(*) AS n
-    FROM scored GROUP BY ALL ORDER BY id, week
-"""
-OFFICES = f"""{_SCORED},
-    calls AS (SELECT office_id, count(*) AS calls FROM fact_call WHERE day BETWEEN $since AND $until GROUP BY office_id),
-    measured AS (
-        SELECT office_id, count(*) AS n, count(DISTINCT manager_id) AS managers, avg(completion) AS mean, stddev_samp(completion) AS deviation
-        FROM scored GROUP BY office_id
-    )
-    SELECT coalesce(m.office_id, '') AS office_id, o.title, m.n, m.managers, c.calls, round(100.0 * m.n / c.calls, 1) AS coverage,
-        round(m.mean, 1) AS mean,
-        round(greatest(0, m.mean - t_quantile(m.n - 1) * m.deviation / sqrt(m.n)), 1) AS low,
-        round(least(100, m.mean + t_quantile(m.n - 1) * m.deviation / sqrt(m.n)), 1) AS high
-    FROM measured m JOIN calls c ON c.office_id IS NOT DISTINCT FROM m.office_id LEFT JOIN dim_office o ON o.office_id = m.office_id
-    ORDER BY m.mean DESC, m.office_id
-"""
-MOMENTS = f"""{_SCORED}
-    SELECT w.call_id, w.started_local, w.stage, w.comment, w.completion, w.seconds
-    FROM worst_moments w SEMI JOIN scored USING (call_id) WHERE w.checklist_id = $checklist LIMIT $limit
-"""
-FRESH = "SELECT published_at FROM load_state"
+SQL = Path(__file__).parent / "sql"
+FRESH_SECONDS = 20.0  # the warehouse itself is published every half minute
+Report = Literal["checklists", "totals", "trend", "stages", "heat", "ranking", "weeks", "offices", "moments"]
 
 
 @dataclass(frozen=True)
@@ -103,35 +46,54 @@ class Asked:
 
 
 class Reports:
-    """One look at the published warehouse; everything read through it belongs to one moment."""
+    """One look at the published warehouse: everything read through it belongs to one moment, and is asked for once."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, at: float) -> None:
         self._connection = connection
+        self._known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        self._one_at_a_time = threading.Lock()
+        self.at = at
 
-    def rows(self, sql: str, asked: Asked | None = None, **more: Any) -> list[dict[str, Any]]:
-        """The rows of a query of this module as dictionaries; names that the query does not use are left out."""
-        values = (
-            {} if asked is None else {name: getattr(asked, name) for name in ("since", "until", "before", "checklist", "manager", "office")}
-        )
-        used = {name: value for name, value in (values | more).items() if f"${name}" in sql}
-        found = self._connection.execute(sql, used or None)
-        names = [column[0] for column in found.description or []]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    def rows(self, report: Report, asked: Asked, **more: Any) -> list[dict[str, Any]]:
+        """The rows of one report as dictionaries; values that the report does not use are left out."""
+        key = (report, asked, *more.items())
+        with self._one_at_a_time:
+            if key not in self._known:
+                self._known[key] = self._ask(_text(report), asked, more)
+            return self._known[key]
 
     def checklists(self, asked: Asked) -> list[tuple[str, str]]:
         """Ids and names, the most used one first."""
-        return [(row["checklist_id"], row["name"]) for row in self.rows(CHECKLISTS, asked)]
+        return [(row["checklist_id"], row["name"]) for row in self.rows("checklists", asked)]
+
+    def _ask(self, text: str, asked: Asked, more: dict[str, Any]) -> list[dict[str, Any]]:
+        values = {name: getattr(asked, name) for name in ("since", "until", "before", "checklist", "manager", "office")} | more
+        found = self._connection.execute(text, {name: value for name, value in values.items() if f"${name}" in text})
+        names = [column[0] for column in found.description or []]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-@contextmanager
-def opened(settings: Settings) -> Iterator[Reports | None]:
-    """The warehouse as it is now, None while nothing was published."""
-    try:
-        connection = connect(settings)
-    except NotPublished:
-        yield None
-        return
-    try:
-        yield Reports(connection)
-    finally:
-        connection.close()
+class Desk:
+    """Keeps the latest look for `FRESH_SECONDS`: opening the warehouse costs more than most questions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: Reports | None = None
+        self._changing = threading.Lock()
+
+    def reports(self) -> Reports | None:
+        """The warehouse as it was published at most `FRESH_SECONDS` ago; None while nothing was."""
+        with self._changing:
+            if self._open is None or clock.monotonic() - self._open.at > FRESH_SECONDS:
+                try:
+                    # The connection before is closed when the last request that reads through it lets go of it.
+                    self._open = Reports(connect(self._settings), clock.monotonic())
+                except NotPublished:
+                    self._open = None
+            return self._open
+
+
+@cache
+def _text(report: Report) -> str:
+    body = (SQL / f"{report}.sql").read_text(encoding="utf-8")
+    return body if report == "checklists" else (SQL / "scored.sql").read_text(encoding="utf-8") + body

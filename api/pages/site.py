@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import quote
 
 import structlog
@@ -21,6 +20,7 @@ from api.middleware import CallIdPaths
 from api.pages import assets, audio, call, calls, connection, definitions, export, hooks, judge, offices, people, sign_in, summary, trials
 from api.pages import managers as managers_page
 from api.pages.assets import Assets
+from api.pages.reports import Desk
 from api.pages.security import SafeHeaders, SameSite
 from api.pages.view import SignInNeeded, View, templates
 from core.errors import InvalidInput, NotFound, RopError, Unavailable
@@ -69,6 +69,7 @@ def create(context: Context) -> FastAPI:
     pages.router.redirect_slashes = False
     pages.state.context = context
     pages.state.assets = Assets()
+    pages.state.desk = Desk(context.settings)
     pages.state.templates = templates(pages.state.assets)
     for router in ROUTERS:
         pages.include_router(router)

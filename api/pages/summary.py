@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.pages import asked, charts, filters, reports
+from api.pages import asked, charts, filters
 from api.pages.view import View, Viewer
 from db import appeals, overview
 from db.overview import CallFilter
@@ -46,16 +46,16 @@ def _now(view: View) -> dict[str, Any]:
 
 def _report(view: View) -> dict[str, Any]:
     """What the warehouse knows of the period."""
-    with reports.opened(view.context.settings) as report:
-        if report is None:
-            return {"report": None}
-        wanted, known = asked.read(view, report)
-        stages = [row for row in report.rows(reports.STAGES, wanted) if row["n"]]
-        return {
-            "report": wanted,
-            "checklists": known,
-            "totals": report.rows(reports.TOTALS, wanted)[0],
-            "earlier": report.rows(reports.TOTALS, wanted.earlier)[0],
-            "trend": charts.trend(report.rows(reports.TREND, wanted), wanted.since, wanted.until),
-            "stages": sorted(stages, key=lambda row: (row["rate"], row["position"]))[:WORST],
-        }
+    report = view.reports
+    if report is None:
+        return {"report": None}
+    wanted, known = asked.read(view, report)
+    stages = [row for row in report.rows("stages", wanted) if row["n"]]
+    return {
+        "report": wanted,
+        "checklists": known,
+        "totals": report.rows("totals", wanted)[0],
+        "earlier": report.rows("totals", wanted.earlier)[0],
+        "trend": charts.trend(report.rows("trend", wanted), wanted.since, wanted.until),
+        "stages": sorted(stages, key=lambda row: (row["rate"], row["position"]))[:WORST],
+    }

@@ -62,7 +62,7 @@ def show(view: Viewer, key: Key) -> Response:
         known = definitions.exists(session, definitions.as_kind(row.kind), row.definition_id)
         ids = [outcome["call_id"] for outcome in row.outcomes]
         lines = {line.call_id: line for line in overview.lines(session, ids)}
-    values = {"trial": row, "sums": sums(row), "lines": lines, "kinds": f"{row.kind}s", "known": known}
+    values: dict[str, Any] = {"trial": row, "sums": sums(row), "lines": lines, "kinds": f"{row.kind}s", "known": known}
     return view.render("_trial.html" if part else "trial.html", **values)
 
 

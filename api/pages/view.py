@@ -19,6 +19,7 @@ from api.context import Context
 from api.middleware import encoded
 from api.pages import roles, shape, words
 from api.pages.assets import Assets
+from api.pages.reports import Desk, Reports
 from api.pages.shape import Shape
 from api.problems import language_of
 from core import clock
@@ -54,6 +55,12 @@ class View:
         self.language = chosen if chosen in ("ru", "en") else language_of(request.headers)
         self.shape = Shape(self.context.settings.time_zone, self.language)
         self.at: datetime = clock.now()
+
+    @property
+    def reports(self) -> Reports | None:
+        """The published warehouse, None while nothing was published."""
+        desk: Desk = self.request.app.state.desk
+        return desk.reports()
 
     @property
     def login(self) -> str:

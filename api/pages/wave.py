@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from checklists.transcript import Utterance
 
@@ -37,7 +38,7 @@ def draw(peaks: Sequence[float], utterances: Sequence[Utterance], duration: floa
 def _heights(peaks: Sequence[float], columns: int) -> list[int]:
     loudest = max(peaks, default=0.0) or 1.0
     edges = [len(peaks) * x // columns for x in range(columns + 1)] if columns else []
-    return [max(1, round(LOUDEST * max(peaks[a : max(b, a + 1)]) / loudest)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [max(1, round(LOUDEST * max(peaks[a : max(b, a + 1)]) / loudest)) for a, b in pairwise(edges)]
 
 
 def _columns_of(utterances: Sequence[Utterance], side: str, columns: int, duration: float) -> set[int]:

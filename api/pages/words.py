@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from api.pages.english import CATALOGUE
+from pathlib import Path
+
+import yaml
+
+# Russian text: English text; a counted word has its forms by `|`.
+CATALOGUE: dict[str, str] = yaml.safe_load(Path(__file__).with_name("english.yaml").read_text(encoding="utf-8"))
 
 ROLES = {"admin": "Администратор", "head": "Руководитель продаж", "analyst": "Аналитик", "manager": "Менеджер"}
 STATUS = {"queued": "в очереди", "processing": "обрабатывается", "done": "готов", "failed": "ошибка", "no_speech": "нет речи"}

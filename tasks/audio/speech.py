@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.audio.sound import RATE, Samples, Sound
+from tasks.audio.sound import FRAMES_PER_SECOND, RATE, Levels, Samples, Sound
 
 WINDOW = 512
 CONTEXT = 64
@@ -18,6 +18,10 @@ BLOCK = 1000
 
 # The pitch of a voice, which telephones cut off below 300 Hz.
 PITCH_HZ = (60.0, 400.0)
+# The hum of the mains beats like a pitch too.
+ABOVE_HUM_HZ = 250.0
+# Steady noise never rises so far above its own floor, speech in the worst of lines does.
+FLOOR_PERCENTILE, ABOVE_FLOOR_DB = 10, 5.0
 
 Probabilities = NDArray[np.float32]
 
@@ -82,10 +86,15 @@ def with_pitch(samples: Samples) -> Samples:
     Without it the model hears 0 to 65 % of the speech of a low voice behind a steep 300 Hz filter, with it as much as unfiltered;
     tones, noise and music stay as far below the threshold as before.
     """
-    spectrum = np.fft.rfft(np.abs(samples))
+    envelope = np.abs(_band(samples, ABOVE_HUM_HZ, RATE / 2))
+    return np.asarray(samples + _band(envelope, *PITCH_HZ), np.float32)
+
+
+def _band(samples: Samples, low: float, high: float) -> Samples:
+    spectrum = np.fft.rfft(samples)
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE)
-    spectrum[(frequencies < PITCH_HZ[0]) | (frequencies > PITCH_HZ[1])] = 0
-    return np.asarray(samples + np.fft.irfft(spectrum, len(samples)), np.float32)
+    spectrum[(frequencies < low) | (frequencies > high)] = 0
+    return np.asarray(np.fft.irfft(spectrum, len(samples)), np.float32)
 
 
 def pieces(probability: Probabilities, channel: int, duration: float, rules: SpeechRules) -> list[Piece]:
@@ -94,6 +103,18 @@ def pieces(probability: Probabilities, channel: int, duration: float, rules: Spe
     short = [part for span in spans for part in _split(probability, *span, rules)]
     bounds = [(first * WINDOW_SECONDS, last * WINDOW_SECONDS) for first, last in short]
     return [Piece(channel, start, end) for start, end in _padded(bounds, min(duration, len(probability) * WINDOW_SECONDS), rules.pad)]
+
+
+def audible(found: Iterable[Piece], levels: Levels) -> list[Piece]:
+    """The pieces that rise above the noise floor of their channel; `levels` as in `Sound`."""
+    floors = np.percentile(levels, FLOOR_PERCENTILE, axis=1)
+    return [piece for piece in found if _loudness(piece, levels) > floors[piece.channel] + ABOVE_FLOOR_DB]
+
+
+def _loudness(piece: Piece, levels: Levels) -> float:
+    """Loudness in dB of the loudest tenth of a piece."""
+    first, last = int(piece.start * FRAMES_PER_SECOND), int(piece.end * FRAMES_PER_SECOND)
+    return float(np.percentile(levels[piece.channel, first : max(last, first + 1)], 90))
 
 
 def _spans(probability: Probabilities, rules: SpeechRules) -> Iterator[tuple[int, int]]:

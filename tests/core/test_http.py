@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from core import clock
 from core.errors import AddressRefused, RopError, SourceRefused, Unreachable
-from core.http import Deadline, Guarded, Incoming, retry_after
+from core.http import Deadline, Guarded, Incoming, Lines, retry_after
 from core.settings import Settings
 from core.transport import system_addresses
 from tests.peers.file_peer import FilePeer, answer, drip, endless, redirect, serve, silent, status
@@ -318,6 +318,46 @@ class TestAnswers:
                 monkeypatch.setenv(name, proxy.url)
             assert body_of(Guarded(settings), peer.url("/a")) == b"hello"
         assert proxy.connections == 0
+
+
+class TestLines:
+    def test_posts_to_one_name_share_a_connection_for_as_long_as_the_lines_are_open(self, settings: Settings) -> None:
+        http = Guarded(settings)
+        with WebhookPeer(host=OPEN) as peer:
+            for _ in range(2):
+                with Lines() as lines:
+                    for _ in range(5):
+                        http.post(peer.url(), b"{}", {}, Deadline(5), lines)
+            assert (len(peer.received), peer.connections) == (10, 2)
+
+    def test_two_names_at_one_address_never_share_a_connection(self, settings: Settings) -> None:
+        http = Guarded(settings, Names({"a.test": [[OPEN]], "b.test": [[OPEN]]}))
+        with WebhookPeer(host=OPEN) as peer, Lines() as lines:
+            for name in ("a.test", "b.test", "a.test"):
+                http.post(f"http://{name}:{peer.port}/", b"{}", {}, Deadline(5), lines)
+            assert peer.connections == 2
+
+    def test_a_server_that_hangs_up_meanwhile_is_called_again(self, settings: Settings) -> None:
+        """It promised to stay, as HTTP/1.1 does, and closes after every answer."""
+        with FilePeer({"/hook": serve(b"ok")}, OPEN) as peer, Lines() as lines:
+            for _ in range(20):
+                assert Guarded(settings).post(peer.url("/hook"), b"{}", {}, Deadline(5), lines).status == 200
+            assert peer.listener.connections == 20
+
+    def test_a_kept_connection_obeys_the_deadline_of_its_present_post(self, settings: Settings) -> None:
+        with WebhookPeer([Reply(), Reply(after=5)], OPEN) as peer, Lines() as lines:
+            Guarded(settings).post(peer.url(), b"{}", {}, Deadline(30), lines)
+            begun = time.monotonic()
+            with pytest.raises(Unreachable):
+                Guarded(settings).post(peer.url(), b"{}", {}, Deadline(0.3), lines)
+            assert time.monotonic() - begun < 0.8
+            assert peer.connections == 1
+
+    def test_an_answer_that_was_not_read_to_its_end_ends_the_connection(self, settings: Settings) -> None:
+        with WebhookPeer([Reply(body=bytes(1_000_000))], OPEN) as peer, Lines() as lines:
+            for _ in range(3):
+                assert Guarded(settings).post(peer.url(), b"{}", {}, Deadline(5), lines).status == 200
+            assert peer.connections == 3
 
 
 class TestSecrecy:

@@ -43,13 +43,14 @@ class Received:
 
 
 class WebhookPeer:
-    """Answers with `replies` in turn, then with the last of them for ever; `received` holds everything that came."""
+    """Answers with `replies` in turn, then with the last of them for ever; `received` holds everything that came, over `connections`."""
 
     def __init__(self, replies: Sequence[Reply] = (Reply(),), host: str = "127.0.0.1") -> None:
         self._replies = list(replies)
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self.received: list[Received] = []
+        self.connections = 0
         self._server = _Server((host, 0), _Handler)
         self._server.peer = self
         self.host, self.port = host, self._server.server_address[1]
@@ -86,6 +87,10 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
     peer: WebhookPeer
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.peer.connections += 1
+        super().process_request(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,8 +17,13 @@ from tasks.engines.asr.voices import BATCH, WINDOW_SECONDS, VoiceEncoder
 HOP_SECONDS = 0.4
 # The loudness that the encoder was trained at, in dB of full scale.
 TRAINED_DB = -30.0
-# Two halves of one voice point the same way (cosine 0.93 and more), two voices never more than 0.87 (docs/adr).
-ONE_VOICE = 0.90
+# How alike two groups are, over how alike each is in itself: 0.89 to 0.98 for halves of one voice, 0.75 to 0.90 for two (docs/adr).
+ONE_VOICE = 0.89
+# From here two voices are told apart as well as they can be.
+TWO_VOICES = 0.80
+SURE_AT_ONE_VOICE = 0.6
+# Windows that are compared pairwise: more than that cost memory and tell nothing new.
+COMPARED = 600
 ROUNDS = 30
 
 Array = NDArray[np.float32]
@@ -26,31 +31,30 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Voices:
-    """Two voices of a recording: `lead` of the first over the second for every 10 ms (0 where unheard), in cosines.
+    """Two voices of a recording: `lead` of the first over the second for every 10 ms, about 1 where it is clear, 0 where unheard.
 
-    `apart` is the cosine distance between the two; None when there is only one voice.
+    `distinct` is how surely they are two, 0 to 1; 0 when there is only one voice.
     """
 
     lead: Array
-    apart: float | None
+    distinct: float
 
 
 def voices(sound: Sound, channel: int, speech: Sequence[Piece], encoder: VoiceEncoder, tick: Callable[[], None]) -> Voices:
     """The voices in the speech of one channel; `tick` is called between batches and may raise."""
     windows = [window for piece in speech for window in _windows(piece)]
-    empty = np.zeros(sound.levels.shape[1] + 1, np.float32)
+    frames = sound.levels.shape[1] + 1
     if len(windows) < 2:
-        return Voices(empty, None)
+        return Voices(np.zeros(frames, np.float32), 0.0)
     gain = _gain(sound, channel, speech)
     vectors = []
     for first in range(0, len(windows), BATCH):
         tick()
-        batch: list[Samples] = [sound.read(channel, *window) * gain for window in windows[first : first + BATCH]]
+        batch: list[Samples] = [sound.read(channel, *_context(*window)) * gain for window in windows[first : first + BATCH]]
         vectors.append(encoder.embed(batch))
-    margins, cosine = _two_groups(np.concatenate(vectors))
-    if cosine > ONE_VOICE:
-        return Voices(empty, None)
-    return Voices(_lead(windows, margins, len(empty)), 1 - cosine)
+    margins = _two_groups(np.concatenate(vectors))
+    distinct = _distinct(np.concatenate(vectors), margins > 0, np.array([start for start, _ in windows]))
+    return Voices(_lead(windows, margins / (np.abs(margins).mean() + 1e-9), frames), distinct)
 
 
 def _windows(piece: Piece) -> Iterator[tuple[float, float]]:
@@ -61,6 +65,12 @@ def _windows(piece: Piece) -> Iterator[tuple[float, float]]:
     yield max(piece.start, piece.end - WINDOW_SECONDS), piece.end
 
 
+def _context(start: float, end: float) -> tuple[float, float]:
+    """A short window with what is around it: the encoder knows no shorter ones, and padding sounds like another voice."""
+    missing = max(0.0, WINDOW_SECONDS - (end - start)) / 2
+    return start - missing, end + missing
+
+
 def _gain(sound: Sound, channel: int, speech: Sequence[Piece]) -> float:
     """What brings the speech to the loudness that the encoder knows."""
     spans = [sound.levels[channel, int(p.start * FRAMES_PER_SECOND) : int(p.end * FRAMES_PER_SECOND)] for p in speech]
@@ -68,8 +78,8 @@ def _gain(sound: Sound, channel: int, speech: Sequence[Piece]) -> float:
     return float(10 ** ((TRAINED_DB - 10 * np.log10(max(power, 1e-10))) / 20))
 
 
-def _two_groups(vectors: Array) -> tuple[Array, float]:
-    """How much nearer each vector is to the first centre than to the second, and the cosine of the two centres.
+def _two_groups(vectors: Array) -> Array:
+    """How much nearer each vector is to the first centre than to the second, in cosines.
 
     Spherical 2-means, started from the direction in which the vectors differ most.
     """
@@ -82,7 +92,24 @@ def _two_groups(vectors: Array) -> tuple[Array, float]:
         if np.array_equal(margin > 0, group):
             break
         group = margin > 0
-    return np.asarray(margin, np.float32), float(centres[0] @ centres[1])
+    return np.asarray(margin, np.float32)
+
+
+def _distinct(vectors: Array, group: NDArray[np.bool_], starts: NDArray[np.float64]) -> float:
+    """How surely the two groups are two voices: 0 when one voice would look the same, else `SURE_AT_ONE_VOICE` to 1.
+
+    Windows that overlap are left out: they are alike because they are the same sound.
+    """
+    some = np.unique(np.linspace(0, len(vectors) - 1, COMPARED).astype(int))
+    alike = vectors[some] @ vectors[some].T
+    apart = np.abs(starts[some][:, None] - starts[some][None]) > WINDOW_SECONDS
+    same = group[some][:, None] == group[some][None]
+    if not (apart & same).any() or not (apart & ~same).any():
+        return 0.0
+    ratio = float(alike[apart & ~same].mean() / alike[apart & same].mean())
+    if ratio > ONE_VOICE:
+        return 0.0
+    return min(1.0, SURE_AT_ONE_VOICE + (1 - SURE_AT_ONE_VOICE) * (ONE_VOICE - ratio) / (ONE_VOICE - TWO_VOICES))
 
 
 def _centre(vectors: Array, group: NDArray[np.bool_]) -> Array:
@@ -112,10 +139,9 @@ def by_voice(words: Sequence[Word], heard: Voices) -> list[tuple[int, float, tup
 
     The cheapest path through the words: evidence of each word against the cost of changing voice at that place.
     """
-    if heard.apart is None or not words:
+    if not heard.distinct or not words:
         return [(0, 1.0, tuple(words))] if words else []
-    scale = heard.apart / 2
-    evidence = np.array([_evidence(word, heard.lead) / scale for word in words])
+    evidence = np.array([_evidence(word, heard.lead) for word in words])
     path = _path(words, evidence)
     runs = []
     for voice, places in groupby(range(len(words)), key=lambda i: path[i]):
@@ -123,7 +149,7 @@ def by_voice(words: Sequence[Word], heard: Voices) -> list[tuple[int, float, tup
         sign = 1 if voice == 0 else -1
         seconds = np.array([max(words[i].end - words[i].start, 0.05) for i in group])
         sure = float(np.average(np.clip(sign * evidence[group], -1, 1), weights=seconds))
-        runs.append((voice, round(min(max(0.5 + sure / 2, 0.0), 1.0), 3), tuple(words[i] for i in group)))
+        runs.append((voice, round(heard.distinct * max(0.0, 0.5 + sure / 2), 3), tuple(words[i] for i in group)))
     return runs
 
 

@@ -14,7 +14,7 @@ from core.settings import Settings
 from tasks.audio.decode import decode
 from tasks.audio.layout import Layout, layout
 from tasks.audio.sound import Sound
-from tasks.audio.speech import Probabilities, SpeechRules, pieces, probabilities
+from tasks.audio.speech import Probabilities, SpeechRules, audible, pieces, probabilities
 from tasks.engines.asr import Job, Progress, Recognition, diarise, voices
 from tasks.engines.asr.crosstalk import own_words, without_leaks
 from tasks.engines.asr.diarise import by_voice
@@ -48,7 +48,7 @@ def recognise(job: Job, recogniser: Recogniser, settings: Settings, progress: Pr
     progress(0.0)
     with decode(job.path, job.format, settings) as sound:
         found = find(sound, recogniser.clip_seconds, progress)
-        heard = list(_hear(sound, found, recogniser, job, progress))
+        heard = list(_hear(sound, found, recogniser, job.language, names(job, settings), progress))
         language = heard[0].language if heard else (job.language or settings.asr_language)
         words = _said(sound, found, heard)
         said = _by_channel(words) if found.layout.separate else _by_voice(sound, found, words, lambda: progress(HEARD))
@@ -68,19 +68,30 @@ def find(sound: Sound, clip_seconds: float, progress: Progress) -> Found:
         speech[channel] = probabilities(sound, channel, lambda: progress(0.0))
         if plan.separate:
             speech[channel] = without_leaks(speech[channel], sound.levels, channel)
-        spans = pieces(speech[channel], channel, sound.seconds, rules)
+        spans = audible(pieces(speech[channel], channel, sound.seconds, rules), sound.levels)
         clips += [(channel, clip) for clip in pack(spans, clip_seconds)]
     progress(FOUND)
     return Found(plan, tuple(sorted(clips, key=lambda c: c[1].pieces[0].start)), speech)
 
 
-def _hear(sound: Sound, found: Found, recogniser: Recogniser, job: Job, progress: Progress) -> Iterator[Heard]:
+def names(job: Job, settings: Settings) -> list[str]:
+    """Names that may be spoken, those of every call first, as many as `asr_hotword_chars` hold."""
+    kept: list[str] = []
+    for name in dict.fromkeys((*settings.asr_hotwords, *job.hotwords)):
+        if sum(len(known) + 2 for known in kept) + len(name) <= settings.asr_hotword_chars:
+            kept.append(name)
+    return kept
+
+
+def _hear(
+    sound: Sound, found: Found, recogniser: Recogniser, language: str | None, hotwords: Sequence[str], progress: Progress
+) -> Iterator[Heard]:
     """What is said in every clip of `found`, a batch at a time; the first batch settles the language."""
     total = sum(clip.seconds for _, clip in found.clips)
-    done, language = 0.0, job.language
+    done = 0.0
     for first in range(0, len(found.clips), recogniser.batch):
         batch = found.clips[first : first + recogniser.batch]
-        results = recogniser.hear([clip.samples(sound) for _, clip in batch], language, job.hotwords)
+        results = recogniser.hear([clip.samples(sound) for _, clip in batch], language, hotwords)
         language = language or Counter(result.language for result in results).most_common(1)[0][0]
         yield from results
         done += sum(clip.seconds for _, clip in batch)
@@ -107,7 +118,7 @@ def _by_channel(words: dict[int, list[Word]]) -> list[Turn]:
 def _by_voice(sound: Sound, found: Found, words: dict[int, list[Word]], tick: Callable[[], None]) -> list[Turn]:
     """Turns where both parties share a channel; without voice weights nobody can be told from the other."""
     channel = found.layout.channels[0]
-    speech = pieces(found.speech[channel], channel, sound.seconds, VOICE_RULES)
+    speech = audible(pieces(found.speech[channel], channel, sound.seconds, VOICE_RULES), sound.levels)
     try:
         encoder = voices.encoder()
     except voices.VoicesUnavailable:

@@ -63,7 +63,7 @@ class WhisperTranscriber:
             batch_size=self.batch,
             word_timestamps=True,
             clip_timestamps=[{"start": start, "end": end} for start, end in bounds],
-            hotwords=" ".join(hotwords) or None,
+            hotwords=", ".join(hotwords) or None,
             language_detection_segments=len(clips),
         )
         groups = _by_clip(list(segments), bounds)

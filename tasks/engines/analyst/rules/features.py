@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from tasks.engines.analyst.rules import intros
-from tasks.engines.analyst.rules.scene import Scene, Turn
+from tasks.engines.analyst.rules.scene import Scene, Turn, asks_price
 
 # Groups of the neighbouring turns that tell what a turn is: the question before an answer, the assent after a proposal.
 BEFORE = ("obj.", "ask.", "price.word", "hello", "bye.", "yes", "no", "step.")
@@ -134,8 +134,8 @@ def _context(scene: Scene, turn: Turn) -> Iterator[str]:
         yield from (f"before {g}" for g in before.groups if g.startswith(BEFORE))
         if question(scene, before):
             yield "before asks"
-            if "price.word" in before.groups or any(w.norm in ("почем", "сколько") for w in before.words):
-                yield "before asks price"
+        if asks_price(before.tokens):
+            yield "before asks price"
         if before.money:
             yield "before money"
         if any(m.concrete for m in before.moments):

@@ -39,37 +39,47 @@ class Money:
     per: str = ""
 
 
-def sums(tokens: Sequence[Token], numbers: Sequence[Number], taken: Sequence[tuple[int, int]] = (), millions: bool = False) -> list[Money]:
-    """All sums of an utterance outside `taken` token ranges (dates, phones); `millions` when the call speaks of millions."""
+def sums(
+    tokens: Sequence[Token],
+    numbers: Sequence[Number],
+    taken: Sequence[tuple[int, int]] = (),
+    *,
+    millions: bool = False,
+    asked: bool = False,
+) -> list[Money]:
+    """All sums of an utterance outside `taken` token ranges (dates, phones).
+
+    `millions` when the call speaks of millions; `asked` when the other side has just asked a price, so that bare numbers may be sums.
+    """
     free = [n for n in numbers if not n.ordinal and not any(n.start < end and start < n.end for start, end in taken)]
     found: list[Money] = []
     index = 0
     while index < len(free):
-        money, used = _money(tokens, free, index, millions)
+        money, used = _money(tokens, free, index, millions=millions, asked=asked)
         if money is not None:
             found.append(money)
         index += used
     return found
 
 
-def _money(tokens: Sequence[Token], free: Sequence[Number], index: int, millions: bool) -> tuple[Money | None, int]:
+def _money(tokens: Sequence[Token], free: Sequence[Number], index: int, *, millions: bool, asked: bool) -> tuple[Money | None, int]:
     """The sum that starts with number `index` and how many numbers it used."""
     number = free[index]
     following = free[index + 1] if index + 1 < len(free) else None
     cue = _cue(tokens, number.start)
     if following and _is_range(tokens, number, following):
-        high = _sum(tokens, following, cue=cue)
+        high = _sum(tokens, following, cue=cue, asked=asked)
         if high is not None and following.value >= number.value:
             low = number.value * (following.factor if number.factor == 1 and number.value * following.factor <= following.value else 1)
             return replace(high, value=low, high=high.value, start=number.start, cue=cue or high.cue), 2
-    if following and cue and _is_elliptic(tokens, number, following):
+    if following and _is_elliptic(tokens, free, index):
         scale = 1_000_000 if millions and number.value < 100 else 1000
         value = number.value * scale + following.value * (scale // 1000)
-        return Money(value, number.start, following.end, sure=False, cue=True, per=_per(tokens, following.end)), 2
-    return _sum(tokens, number, cue=cue), 1
+        return Money(value, number.start, following.end, sure=False, cue=cue, per=_per(tokens, following.end)), 2
+    return _sum(tokens, number, cue=cue, asked=asked), 1
 
 
-def _sum(tokens: Sequence[Token], number: Number, *, cue: bool) -> Money | None:
+def _sum(tokens: Sequence[Token], number: Number, *, cue: bool, asked: bool) -> Money | None:
     currency, end = _currency(tokens, number.end)
     per = _per(tokens, end)
     if currency:
@@ -79,6 +89,8 @@ def _sum(tokens: Sequence[Token], number: Number, *, cue: bool) -> Money | None:
     if number.factor >= 1000:
         return Money(number.value, number.start, end, cue=cue, per=per)
     year = number.digits and number.value in YEARS and (not cue or per == "год")
+    if asked and not year and number.value > 1 and not cue:
+        return Money(number.value, number.start, end, sure=False, per=per)
     if number.value < BARE_MIN or year or number.value >= 10**9:
         return None
     if cue or per or (number.digits and number.value >= 1000 and number.end - number.start >= 2):
@@ -138,12 +150,16 @@ def _is_range(tokens: Sequence[Token], one: Number, other: Number) -> bool:
     return len(between) <= 2 and all(t.norm in GLUE or any(w in CURRENCY or w == "тысяча" for w in t.lemmas) for t in between)
 
 
-def _is_elliptic(tokens: Sequence[Token], one: Number, other: Number) -> bool:
-    """«двадцать один пятьсот»: thousands and hundreds with nothing said between them."""
+def _is_elliptic(tokens: Sequence[Token], free: Sequence[Number], index: int) -> bool:
+    """«двадцать один пятьсот»: thousands and hundreds with nothing said between them, and no third number as in a phone."""
+    one, other = free[index], free[index + 1]
+    third = index + 2 < len(free) and free[index + 2].start == other.end
+    second = index > 0 and free[index - 1].end == one.start
     return (
         one.end == other.start
         and one.factor == other.factor == 1
         and not one.digits
+        and not (third or second)
         and 1 <= one.value < 1000
         and 100 <= other.value < 1000
         and not _unit_follows(tokens, other.end)

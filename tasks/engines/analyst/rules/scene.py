@@ -11,8 +11,10 @@ from checklists.transcript import Speaker, Transcript, Utterance
 from tasks.engines.analyst.rules import contacts, dates, money, names
 from tasks.engines.analyst.rules.numbers import Number, numbers
 from tasks.engines.analyst.rules.phrases import Hit, house_lexicon, meta_lexicon
-from tasks.engines.analyst.rules.text import Token, repair, tokens
+from tasks.engines.analyst.rules.text import Token, repair, tokens, words_of
 
+PRICE_ASKED = words_of("почем цена ценник стоимость прайс расценка тариф деньги сумма смета чек стоить встать обойтись ставка комиссия")
+PRICE_VERBS = words_of("стоить выйти выходить обойтись быть получиться брать взять это")
 SENTENCE_ENDS = frozenset(".!?;…")
 LONG_SENTENCE = 14  # words of an unpunctuated turn above which only the neighbourhood of check talk is cut
 CUT_BEFORE, CUT_AFTER = 1, 3  # words around check talk that go with it there
@@ -31,6 +33,7 @@ class Turn:
     tokens: tuple[Token, ...]
     seconds: tuple[float, float]
     millions: bool = field(default=False, compare=False)
+    asked_price: bool = field(default=False, compare=False)
 
     @cached_property
     def words(self) -> tuple[Token, ...]:
@@ -73,7 +76,7 @@ class Turn:
     @cached_property
     def money(self) -> tuple[money.Money, ...]:
         taken = [(m.start, m.end) for m in self.moments] + [(c.start, c.end) for c in self.phones]
-        return tuple(money.sums(self.tokens, self.numbers, taken, self.millions))
+        return tuple(money.sums(self.tokens, self.numbers, taken, millions=self.millions, asked=self.asked_price))
 
     @cached_property
     def people(self) -> tuple[names.Person, ...]:
@@ -148,10 +151,28 @@ def scene(transcript: Transcript) -> Scene:
         if any(t.is_word for t in clean):
             kept.append((utterance, clean))
     millions = _speaks_of_millions([t for _, t in kept])
-    turns = tuple(Turn(u.id, place, u.speaker, t, (u.start, u.end), millions) for place, (u, t) in enumerate(kept))
+    turns = tuple(
+        Turn(
+            u.id,
+            place,
+            u.speaker,
+            t,
+            (u.start, u.end),
+            millions,
+            place > 0 and kept[place - 1][0].speaker != u.speaker and asks_price(kept[place - 1][1]),
+        )
+        for place, (u, t) in enumerate(kept)
+    )
     marks = sum(t.norm in SENTENCE_ENDS for turn in turns for t in turn.tokens)
     duration = transcript.duration or (transcript.utterances[-1].end if transcript.utterances else 0.0)
     return Scene(turns, transcript.speakers_sure, marks * 3 >= len(turns) > 0, talk, duration)
+
+
+def asks_price(said: Sequence[Token]) -> bool:
+    """«почём», «какая цена», «и сколько», «а по деньгам как»."""
+    words = [t for t in said if t.is_word]
+    lemmas = frozenset(lemma for t in words for lemma in t.lemmas)
+    return bool(lemmas & PRICE_ASKED) or ("сколько" in lemmas and (len(words) <= 4 or bool(lemmas & PRICE_VERBS)))
 
 
 def without_check_talk(all_tokens: tuple[Token, ...]) -> tuple[Token, ...]:

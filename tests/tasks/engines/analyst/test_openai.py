@@ -296,6 +296,7 @@ class TestPrompt:
         analyst.extract(sale(), table, MONDAY)
         first, second, third = peer.asked
         assert first.system == second.system == third.system
+        assert first.user.startswith("РАЗГОВОР ")
         for other in (second, third):
             assert other.user.split("ЗАДАНИЕ")[0] == first.user.split("ЗАДАНИЕ")[0]
         assert first.body["response_format"] == second.body["response_format"] != third.body["response_format"]

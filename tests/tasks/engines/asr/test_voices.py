@@ -34,7 +34,7 @@ def test_one_voice_points_one_way_and_another_voice_another(sides: tuple[Samples
     assert np.allclose(np.linalg.norm(manager, axis=1), 1, atol=1e-4)
     assert manager.shape[1] == 256
     same, other = float((manager @ manager.T).mean()), float((manager @ customer.T).mean())
-    assert same > 0.8
+    assert same > 0.7
     assert same - other > 0.1
 
 
@@ -49,7 +49,7 @@ def test_one_speaker_is_not_split_in_two(settings: Settings, tmp_path: Path, sid
     path = write(tmp_path / "a.wav", sides[0], "pcm_s16le", RATE)
     with decode(path, "wav", settings) as sound:
         speech = pieces(probabilities(sound, 0, lambda: None), 0, sound.seconds, SpeechRules(pad=0.1))
-        assert voices(sound, 0, speech, encoder(), lambda: None).apart is None
+        assert voices(sound, 0, speech, encoder(), lambda: None).distinct == 0
 
 
 def word(start: float, text: str = "слово") -> Word:
@@ -58,11 +58,11 @@ def word(start: float, text: str = "слово") -> Word:
 
 def lead(*parts: tuple[float, float]) -> Voices:
     """Voices whose lead has a value for a number of seconds each."""
-    return Voices(np.concatenate([np.full(int(seconds * 100), value, np.float32) for seconds, value in parts]), 0.4)
+    return Voices(np.concatenate([np.full(int(seconds * 100), value, np.float32) for seconds, value in parts]), 1.0)
 
 
 def test_words_follow_the_voice_around_them() -> None:
-    heard = lead((2.0, 0.3), (2.0, -0.3))
+    heard = lead((2.0, 1.0), (2.0, -1.0))
     words = [word(i * 0.5) for i in range(8)]
     runs = by_voice(words, heard)
     assert [(voice, len(run)) for voice, _, run in runs] == [(0, 4), (1, 4)]
@@ -70,11 +70,11 @@ def test_words_follow_the_voice_around_them() -> None:
 
 
 def test_a_moment_of_doubt_in_a_sentence_changes_nobody() -> None:
-    heard = lead((1.0, 0.3), (0.4, -0.1), (2.0, 0.3))
+    heard = lead((1.0, 1.0), (0.4, -0.3), (2.0, 1.0))
     assert len(by_voice([word(i * 0.45) for i in range(7)], heard)) == 1
 
 
 def test_a_lone_voice_or_silence() -> None:
-    alone = Voices(np.zeros(100, np.float32), None)
+    alone = Voices(np.zeros(100, np.float32), 0.0)
     assert by_voice([], alone) == []
     assert [(voice, len(run)) for voice, _, run in by_voice([word(0), word(0.5)], alone)] == [(0, 2)]

@@ -1,1 +1,0 @@
-CATALOGUE: dict[str, str] = {}

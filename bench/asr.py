@@ -1,0 +1,204 @@
+"""Transcription against its aims: cost, words, speakers, leaks, memory, invention; and plain faster-whisper in the same run.
+
+`python -m bench.asr` takes about five minutes of one core; `--long` adds forty-five minutes of stereo, `--rivals` other engines
+with the same weights, installed into a temporary environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# Waiting threads of numpy spin; the worker is started with the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from bench import _asr_rivals, _asr_sounds
+from bench._asr_score import Score, errors, score
+from checklists.transcript import Transcript
+from core.settings import Settings
+from tasks.engines.asr import Job
+from tasks.engines.asr.whisper import WhisperTranscriber
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+CALL = SAMPLES / "call4_stereo.ogg"
+READER = SAMPLES / "real_nsh_88s.ogg"
+NO_SPEECH_SECONDS = 600.0
+LONG_SECONDS = (900.0, 2700.0)
+PARALLEL_COPIES = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    figure: str
+    value: str
+    aim: str
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        mark = {True: "ok", False: "MISSED", None: ""}[self.met]
+        return f"{self.figure:58} {self.value:>22}   {self.aim:28} {mark}"
+
+
+@dataclass(frozen=True)
+class Heard:
+    transcript: Transcript
+    cpu_share: float
+
+
+class Ears:
+    """One loaded engine that tells what each transcription cost."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        self.settings = Settings(home=home, **settings)
+        self.engine = WhisperTranscriber(self.settings)
+        self.engine.load()
+
+    def hear(self, path: Path, **job: Any) -> Heard:
+        begun = time.process_time()
+        result = self.engine.transcribe(Job(path, path.suffix[1:], **job), lambda fraction: None)  # type: ignore[arg-type]
+        return Heard(result.transcript, (time.process_time() - begun) / result.transcript.duration)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        for row in _rows(home, arguments):
+            print(row, flush=True)
+
+
+def _rows(home: Path, arguments: Sequence[str]) -> Iterator[Row]:
+    ears = Ears(home)
+    yield from _words(ears)
+    yield from _variants(ears, home)
+    yield _invented(ears, home)
+    yield _parallel(home)
+    if "--long" in arguments:
+        yield from _memory(home)
+    if "--rivals" in arguments:
+        yield from _rivals(ears, home)
+
+
+def _reference(path: Path) -> list[dict[str, Any]]:
+    segments: list[dict[str, Any]] = json.loads(path.with_suffix(".ref.json").read_text("utf-8"))["segments"]
+    return segments
+
+
+def _words(ears: Ears) -> Iterator[Row]:
+    """Words and cost of every sample that has a reference, and of plain faster-whisper on the reader."""
+    shares = []
+    for path in sorted(p for p in SAMPLES.iterdir() if p.with_suffix(".ref.json").exists() and p.suffix != ".json"):
+        heard, segments = ears.hear(path, manager_channel="left"), _reference(path)
+        if not segments:
+            count = len(heard.transcript.text.split())
+            yield Row(f"{path.name}: words invented", str(count), "0", count == 0)
+            continue
+        shares.append(heard.cpu_share)
+        result = score(heard.transcript, segments)
+        yield Row(f"{path.name}: WER, each party / merged in order, %", f"{result.by_speaker:.1f} / {result.merged:.1f}", "apart by 1 at most", _close(result))
+        if path == CALL:
+            yield Row(f"{path.name}: turns", f"{result.turns} of {result.reference_turns}", "34 of 34", result.turns == result.reference_turns)
+    share = sum(shares) / len(shares)
+    yield Row("CPU seconds per audio second", f"{share:.3f}", "0.08 at most", share <= 0.08)
+    wer, cost = _plain(ears, READER)
+    ours = score(ears.hear(READER).transcript, _reference(READER)).merged
+    yield Row("reader: WER ours / plain faster-whisper, %", f"{ours:.1f} / {wer:.1f}", "0.5 above at most", ours <= wer + 0.5)
+    yield Row("reader: CPU of plain faster-whisper over ours", f"{cost / share:.1f} x", "")
+
+
+def _close(result: Score) -> bool:
+    return result.merged - result.by_speaker <= 1.0
+
+
+def _plain(ears: Ears, path: Path) -> tuple[float, float]:
+    """What a user would write: `WhisperModel.transcribe` with the same weights, beam and words. WER in %, CPU share."""
+    begun = time.process_time()
+    segments, info = ears.engine._whisper().transcribe(str(path), language="ru", beam_size=5, word_timestamps=True)  # noqa: SLF001
+    text = " ".join(segment.text for segment in segments)
+    share = (time.process_time() - begun) / info.duration
+    wrong, words = errors(text, " ".join(s["text"] for s in _reference(path)))
+    return 100 * wrong / words, share
+
+
+def _variants(ears: Ears, home: Path) -> Iterator[Row]:
+    """The long call as telephones deliver it."""
+    call, segments = _asr_sounds.read(CALL, ears.settings), _reference(CALL)
+    clean = score(ears.hear(CALL, manager_channel="left").transcript, segments)
+    leak = score(ears.hear(_asr_sounds.write(home / "leak.wav", _asr_sounds.leaking(call, -18)), manager_channel="left").transcript, segments)
+    yield Row("-18 dB of cross-talk: WER merged, over clean", f"{leak.merged:.1f}, {leak.merged - clean.merged:+.1f}", "+3 at most", leak.merged - clean.merged <= 3)
+    for name, mix in (("mono", call.mean(axis=0)), ("dual mono", call.mean(axis=0)[None].repeat(2, axis=0))):
+        result = score(ears.hear(_asr_sounds.write(home / "mix.wav", mix)).transcript, segments)
+        yield Row(f"{name}: words with the right speaker", f"{100 * result.speakers:.1f} %", "97 % at least", result.speakers >= 0.97)
+    swapped = score(ears.hear(_asr_sounds.write(home / "swap.wav", call[::-1])).transcript, segments)
+    yield Row("channels swapped, manager guessed: right speaker", f"{100 * swapped.speakers:.1f} %", "")
+    noisy = score(ears.hear(_asr_sounds.write(home / "noisy.wav", _asr_sounds.noisy(call, 10)), manager_channel="left").transcript, segments)
+    yield Row("noise 10 dB below speech: WER merged, %", f"{noisy.merged:.1f}", "")
+
+
+def _invented(ears: Ears, home: Path) -> Row:
+    """Words in ten minutes of each sound in which nobody speaks."""
+    found = {}
+    for name, make in _asr_sounds.no_speech().items():
+        transcript = ears.hear(_asr_sounds.write(home / "nothing.wav", make(NO_SPEECH_SECONDS))).transcript
+        found[name] = len(transcript.text.split())
+    told = ", ".join(f"{name} {count}" for name, count in found.items() if count) or "0"
+    return Row(f"words invented in 10 minutes of each of {len(found)} sounds", told, "0", not any(found.values()))
+
+
+def _parallel(home: Path) -> Row:
+    """Calls side by side, one thread each, against one call at a time on two threads; needs two idle cores."""
+    apart, together = Ears(home, asr_cpu_threads=1, worker_limit=2), Ears(home, asr_cpu_threads=2, worker_limit=1)
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: apart.hear(CALL), range(PARALLEL_COPIES)))
+    middle = time.perf_counter()
+    for _ in range(PARALLEL_COPIES):
+        together.hear(CALL)
+    ratio = (time.perf_counter() - middle) / (middle - begun)
+    return Row("two calls on a thread each, over one on two threads", f"{ratio:.2f} x", "1.6 x at least", ratio >= 1.6)
+
+
+def _memory(home: Path) -> Iterator[Row]:
+    """Peak memory of a process that transcribes one long stereo call, for two lengths."""
+    peaks = []
+    for seconds in LONG_SECONDS:
+        path = _asr_sounds.write(home / "long.wav", _asr_sounds.repeated(_asr_sounds.read(CALL, Settings(home=home)), seconds))
+        done = subprocess.run([sys.executable, "-m", "bench.asr", "--one", str(path), str(home)], capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout.split()[-1]))
+    short, long = peaks
+    yield Row("peak memory, 45 minutes of stereo", f"{long:.0f} MB", "1024 MB at most", long <= 1024)
+    yield Row("... over that of 15 minutes", f"{long / short:.2f} x", "flat: 1.05 x at most", long / short <= 1.05)
+
+
+def _one(path: Path, home: Path) -> None:
+    Ears(home).hear(path)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _rivals(ears: Ears, home: Path) -> Iterator[Row]:
+    mono = _asr_sounds.write(home / "reader.wav", _asr_sounds.read(READER, ears.settings))
+    ours = ears.hear(mono)
+    wer = score(ours.transcript, _reference(READER)).merged
+    for rival, least in _asr_rivals.RIVALS:
+        answer = rival.run(mono, ears.settings, home)
+        wrong, words = errors(answer.text, " ".join(s["text"] for s in _reference(READER)))
+        ratio = answer.cpu_seconds / ours.transcript.duration / ours.cpu_share
+        yield Row(f"{rival.name}: its CPU over ours", f"{ratio:.1f} x", f"{least} x at least", ratio >= least)
+        yield Row(f"{rival.name}: WER ours / its, %", f"{wer:.1f} / {100 * wrong / words:.1f}", "0.5 above at most", wer <= 100 * wrong / words + 0.5)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        _one(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main(sys.argv[1:])
