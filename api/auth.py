@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
 
 from api.context import Context, Ctx
 from core import clock
 from core.errors import NotAuthenticated, RateLimited
 from db import keys
-from db.models import ApiKey
-
-QUERY = APIKeyQuery(name="apiKey", auto_error=False, scheme_name="apiKey", description="Параметр `apiKey` в адресе")
-HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="X-API-Key", description="Заголовок `X-API-Key`")
-BEARER = HTTPBearer(auto_error=False, scheme_name="Bearer", description="Заголовок `Authorization: Bearer`")
-
 
 @dataclass(frozen=True)
 class Caller:
@@ -31,14 +24,14 @@ class Caller:
 NOBODY = Caller(None, {})
 
 
-def _required(request: Request, context: Ctx, _q: Any = Depends(QUERY), _h: Any = Depends(HEADER), _b: Any = Depends(BEARER)) -> Caller:
+def _required(request: Request, context: Ctx) -> Caller:
     found = _identify(request, context)
     if found is None:
         raise NotAuthenticated
     return _admit(request, context, found, "api")
 
 
-def _polling(request: Request, context: Ctx, _q: Any = Depends(QUERY), _h: Any = Depends(HEADER), _b: Any = Depends(BEARER)) -> Caller:
+def _polling(request: Request, context: Ctx) -> Caller:
     found = _identify(request, context)
     if found is not None:
         return _admit(request, context, found, "poll")
@@ -48,18 +41,18 @@ def _polling(request: Request, context: Ctx, _q: Any = Depends(QUERY), _h: Any =
     return NOBODY
 
 
-def _identify(request: Request, context: Context) -> ApiKey | None:
+def _identify(request: Request, context: Context) -> keys.Key | None:
     """The live key of the request, None without any; raises `NotAuthenticated` for a wrong one or two different ones."""
     given = {one for one in _given(request) if one}
     if not given:
         return None
     if len(given) > 1:
         raise NotAuthenticated
-    with context.database.read() as session:
-        row = keys.find(session, context.secret, given.pop(), clock.now())
-    if row is None:
+    with context.database.engine.connect() as connection:
+        key = keys.find(connection, context.secret, given.pop(), clock.now())
+    if key is None:
         raise NotAuthenticated
-    return row
+    return key
 
 
 def _given(request: Request) -> list[str]:
@@ -71,14 +64,14 @@ def _given(request: Request) -> list[str]:
     ]
 
 
-def _admit(request: Request, context: Context, row: ApiKey, bucket: str) -> Caller:
-    caller = Caller(keys.integration(row.key_id), row.defaults)
-    request.state.logged["key_id"] = row.key_id
+def _admit(request: Request, context: Context, key: keys.Key, bucket: str) -> Caller:
+    caller = Caller(keys.integration(key.key_id), key.defaults)
+    request.state.logged["key_id"] = key.key_id
     _count(context, f"{bucket}:{caller.key_id}")
     at = clock.now()
-    if keys.needs_touch(row, at):
+    if keys.needs_touch(key, at):
         with context.database.begin() as session:
-            keys.touch(session, row.key_id, at)
+            keys.touch(session, key.key_id, at)
     return caller
 
 

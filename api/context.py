@@ -14,7 +14,8 @@ from core.http import Guarded
 from core.secrets import server_secret
 from core.settings import Settings
 from db.engine import Database
-from db.ratelimit import Limiter
+from db.ratelimit import Limiter, limiter
+from db.writer import Writer
 from tasks.prefect_api import PrefectApi
 
 
@@ -26,6 +27,7 @@ class Context:
     database: Database
     secret: bytes
     limiter: Limiter
+    writer: Writer
     http: Guarded
     prefect: PrefectApi
     starter: Starter
@@ -33,6 +35,7 @@ class Context:
 
     def close(self) -> None:
         """Let running starts end, then give connections back."""
+        self.writer.close()
         self.starter.close()
         self.prefect.close()
         self.limiter.close()
@@ -47,7 +50,8 @@ def build(settings: Settings, database: Database | None) -> Context:
         settings=settings,
         database=database,
         secret=server_secret(settings),
-        limiter=Limiter(database),
+        limiter=limiter(database),
+        writer=Writer(database),
         http=Guarded(settings),
         prefect=prefect,
         starter=Starter(database, prefect, settings),
@@ -55,12 +59,12 @@ def build(settings: Settings, database: Database | None) -> Context:
     )
 
 
-def _of(request: Request) -> Context:
+async def _of(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-def _language(request: Request) -> str:
+async def _language(request: Request) -> str:
     return language_of(request.headers)
 
 

@@ -17,6 +17,13 @@ ENCODINGS = ("application/json", "multipart/form-data", "application/x-www-form-
 FORM = "Form"
 REF = "#/components/schemas/{model}"
 VERSION = "1.0.0"
+KEYED = "/api/"
+READINESS = "/api/v1/tables/call-ready"
+SECURITY = {
+    "apiKey": {"type": "apiKey", "in": "query", "name": "apiKey", "description": "Параметр `apiKey` в адресе"},
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Заголовок `X-API-Key`"},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "Заголовок `Authorization: Bearer`"},
+}
 DESCRIPTION = """
 Приём звонков, настройки и результаты системы «Цифровой РОП».
 
@@ -62,9 +69,12 @@ def build(app: FastAPI) -> dict[str, Any]:
     schemas.update(_bodies())
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for operations in found["paths"].values():
+    for path, operations in found["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
+            if path.startswith(KEYED):
+                operation["security"] = [*({name: []} for name in SECURITY), *([{}] if path == READINESS else [])]
+    found["components"]["securitySchemes"] = SECURITY
     _drop_unused_forms(found)
     return found
 

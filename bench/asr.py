@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from bench import _asr_rivals, _asr_sounds
 from bench._asr_score import Score, errors, score
 from checklists.transcript import Transcript
-from core.settings import Settings
+from core.settings import load
 from tasks.engines.asr import Job
 from tasks.engines.asr.whisper import WhisperTranscriber
 
@@ -60,7 +60,7 @@ class Ears:
     """One loaded engine that tells what each transcription cost."""
 
     def __init__(self, home: Path, **settings: Any) -> None:
-        self.settings = Settings(home=home, **settings)
+        self.settings = load(home, **settings)
         self.engine = WhisperTranscriber(self.settings)
         self.engine.load()
 
@@ -105,9 +105,16 @@ def _words(ears: Ears) -> Iterator[Row]:
             continue
         shares.append(heard.cpu_share)
         result = score(heard.transcript, segments)
-        yield Row(f"{path.name}: WER, each party / merged in order, %", f"{result.by_speaker:.1f} / {result.merged:.1f}", "apart by 1 at most", _close(result))
+        yield Row(
+            f"{path.name}: WER, each party / merged in order, %",
+            f"{result.by_speaker:.1f} / {result.merged:.1f}",
+            "apart by 1 at most",
+            _close(result),
+        )
         if path == CALL:
-            yield Row(f"{path.name}: turns", f"{result.turns} of {result.reference_turns}", "34 of 34", result.turns == result.reference_turns)
+            yield Row(
+                f"{path.name}: turns", f"{result.turns} of {result.reference_turns}", "34 of 34", result.turns == result.reference_turns
+            )
     share = sum(shares) / len(shares)
     yield Row("CPU seconds per audio second", f"{share:.3f}", "0.08 at most", share <= 0.08)
     wer, cost = _plain(ears, READER)
@@ -134,14 +141,23 @@ def _variants(ears: Ears, home: Path) -> Iterator[Row]:
     """The long call as telephones deliver it."""
     call, segments = _asr_sounds.read(CALL, ears.settings), _reference(CALL)
     clean = score(ears.hear(CALL, manager_channel="left").transcript, segments)
-    leak = score(ears.hear(_asr_sounds.write(home / "leak.wav", _asr_sounds.leaking(call, -18)), manager_channel="left").transcript, segments)
-    yield Row("-18 dB of cross-talk: WER merged, over clean", f"{leak.merged:.1f}, {leak.merged - clean.merged:+.1f}", "+3 at most", leak.merged - clean.merged <= 3)
+    leak = score(
+        ears.hear(_asr_sounds.write(home / "leak.wav", _asr_sounds.leaking(call, -18)), manager_channel="left").transcript, segments
+    )
+    yield Row(
+        "-18 dB of cross-talk: WER merged, over clean",
+        f"{leak.merged:.1f}, {leak.merged - clean.merged:+.1f}",
+        "+3 at most",
+        leak.merged - clean.merged <= 3,
+    )
     for name, mix in (("mono", call.mean(axis=0)), ("dual mono", call.mean(axis=0)[None].repeat(2, axis=0))):
         result = score(ears.hear(_asr_sounds.write(home / "mix.wav", mix)).transcript, segments)
         yield Row(f"{name}: words with the right speaker", f"{100 * result.speakers:.1f} %", "97 % at least", result.speakers >= 0.97)
     swapped = score(ears.hear(_asr_sounds.write(home / "swap.wav", call[::-1])).transcript, segments)
     yield Row("channels swapped, manager guessed: right speaker", f"{100 * swapped.speakers:.1f} %", "")
-    noisy = score(ears.hear(_asr_sounds.write(home / "noisy.wav", _asr_sounds.noisy(call, 10)), manager_channel="left").transcript, segments)
+    noisy = score(
+        ears.hear(_asr_sounds.write(home / "noisy.wav", _asr_sounds.noisy(call, 10)), manager_channel="left").transcript, segments
+    )
     yield Row("noise 10 dB below speech: WER merged, %", f"{noisy.merged:.1f}", "")
 
 
@@ -172,8 +188,10 @@ def _memory(home: Path) -> Iterator[Row]:
     """Peak memory of a process that transcribes one long stereo call, for two lengths."""
     peaks = []
     for seconds in LONG_SECONDS:
-        path = _asr_sounds.write(home / "long.wav", _asr_sounds.repeated(_asr_sounds.read(CALL, Settings(home=home)), seconds))
-        done = subprocess.run([sys.executable, "-m", "bench.asr", "--one", str(path), str(home)], capture_output=True, text=True, check=True)
+        path = _asr_sounds.write(home / "long.wav", _asr_sounds.repeated(_asr_sounds.read(CALL, load(home)), seconds))
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.asr", "--one", str(path), str(home)], capture_output=True, text=True, check=True
+        )
         peaks.append(float(done.stdout.split()[-1]))
     short, long = peaks
     yield Row("peak memory, 45 minutes of stereo", f"{long:.0f} MB", "1024 MB at most", long <= 1024)
@@ -194,7 +212,12 @@ def _rivals(ears: Ears, home: Path) -> Iterator[Row]:
         wrong, words = errors(answer.text, " ".join(s["text"] for s in _reference(READER)))
         ratio = answer.cpu_seconds / ours.transcript.duration / ours.cpu_share
         yield Row(f"{rival.name}: its CPU over ours", f"{ratio:.1f} x", f"{least} x at least", ratio >= least)
-        yield Row(f"{rival.name}: WER ours / its, %", f"{wer:.1f} / {100 * wrong / words:.1f}", "0.5 above at most", wer <= 100 * wrong / words + 0.5)
+        yield Row(
+            f"{rival.name}: WER ours / its, %",
+            f"{wer:.1f} / {100 * wrong / words:.1f}",
+            "0.5 above at most",
+            wer <= 100 * wrong / words + 0.5,
+        )
 
 
 if __name__ == "__main__":

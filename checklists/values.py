@@ -25,7 +25,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from checklists.definitions import TableField
-from core.redact import valid_inn
+from core.checksums import valid_inn
 
 STRING_CHARS, TEXT_CHARS, PERSON_CHARS = 500, 5000, 120
 NUMBER = re.compile(r"[-−]?\d+(?:[ \u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|[-−]?\d+(?:[.,]\d+)?")

@@ -9,7 +9,7 @@ from functools import cached_property
 
 TOKEN = re.compile(r"[0-9]+|[a-zа-яё]+")
 NOT_DIGITS = re.compile(r"\b[0-9]{1,2}\.[0-9]{1,2}\.(?:[0-9]{4}|[0-9]{2})\b|\b[0-9]{1,2}:[0-9]{2}\b")  # dates and times
-MARKS = re.compile(r"[\s\-–—.,()/:]*")
+MARKS = re.compile(r"[\s\-\u2011–—−.,()/:]*")
 BETWEEN = {"и", "так", "а", "да", "код", "номер", "серия", "потом", "дальше", "далее", "затем", "ещё", "еще", "тире", "дефис", "запятая"}
 WORDS_BETWEEN = 3
 LINES_BETWEEN = 4  # «записываю», «так», «дальше» of the other side while a number is dictated
@@ -52,7 +52,9 @@ class Line:
 
     @cached_property
     def lower(self) -> str:
-        return self.text.lower()
+        """The text in lower case, as long as the text itself: places found in one are places in the other."""
+        whole = self.text.lower()
+        return whole if len(whole) == len(self.text) else "".join(low if len(low := c.lower()) == 1 else c for c in self.text)
 
     @cached_property
     def words(self) -> int:

@@ -104,7 +104,9 @@ class Settings(BaseSettings):
     analyst_engine: Literal["rules", "openai"] = Field(
         "rules", description="Who scores: the embedded engine or an OpenAI-compatible server."
     )
-    llm_url: str | None = Field(None, description="Base URL of an OpenAI-compatible chat server.")
+    llm_url: str | None = Field(
+        None, description="Base URL of an OpenAI-compatible chat server, private networks included; /v1 is added where it has no path."
+    )
     llm_api_key: SecretStr | None = Field(None, description="Key of that server.")
     llm_model: str = Field("gpt-4o-mini", description="Model name sent to that server.")
     llm_seconds: float = Field(90.0, description="Whole LLM request with its answer, seconds.")
@@ -150,6 +152,8 @@ class Settings(BaseSettings):
     publish_share: float = Field(
         0.1, description="Largest share of time spent copying the warehouse for readers: big files go out less often."
     )
+    quality_days: int = Field(35, description="Days back from today that the data quality checks look at: five weeks show a weekly rhythm.")
+    quality_seconds: float = Field(900.0, description="Longest run of the data quality checks, seconds.")
     lake_catalog: SecretStr | None = Field(
         None, description="PostgreSQL URL of the DuckLake catalog for a warehouse of many hosts; a file in ROP_HOME when empty."
     )

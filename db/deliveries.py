@@ -124,8 +124,10 @@ def record(session: Session, delivery: Delivery, attempt: Attempt, settings: Set
 def record_all(session: Session, met: Sequence[tuple[Delivery, Attempt]], settings: Settings) -> list[str]:
     """Store what claimed deliveries met and what follows from it: their states, `delivered`, `pending` or `dead`.
 
-    A sender that lost its claim meanwhile adds to the log and decides nothing, except that a success is a success.
+    A sender that lost its claim meanwhile adds to the log and decides nothing, except that a success is a success. What was deleted
+    meanwhile, with its call, is left out.
     """
+    met = _still_there(session, met)
     if not met:
         return []
     session.execute(insert(DeliveryAttempt), [_row(delivery, attempt) for delivery, attempt in met])
@@ -179,6 +181,13 @@ def log(
 def count_by_status(session: Session) -> dict[str, int]:
     """How many deliveries are in each state."""
     return dict(session.execute(select(Delivery.status, func.count()).group_by(Delivery.status)).tuples().all())
+
+
+def _still_there(session: Session, met: Sequence[tuple[Delivery, Attempt]]) -> list[tuple[Delivery, Attempt]]:
+    sent = [delivery.delivery_id for delivery, _ in met]
+    rows = select(Delivery.delivery_id).where(Delivery.delivery_id.in_(sent)).order_by(Delivery.delivery_id).with_for_update()
+    known = set(session.scalars(rows)) if sent else set()
+    return [(delivery, attempt) for delivery, attempt in met if delivery.delivery_id in known]
 
 
 def _free(at: datetime) -> ColumnElement[bool]:

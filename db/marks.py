@@ -32,11 +32,12 @@ def add(session: Session, call_id: str, checklist_id: str, stage_id: str, score:
 def withdraw(session: Session, call_id: str, checklist_id: str, stage_id: str, author: str, at: datetime) -> None:
     """Take the mark in force back, so that the one before it, or the machine's, counts again; harmless when there is none."""
     same = (Override.call_id == call_id, Override.checklist_id == checklist_id, Override.stage_id == stage_id)
-    gone = update(Override).where(*same, Override.superseded_at.is_(None)).values(superseded_at=at).returning(Override.created_at)
-    taken_back = session.scalar(gone)
+    gone = update(Override).where(*same, Override.superseded_at.is_(None)).values(superseded_at=at)
+    taken_back = session.execute(gone.returning(Override.override_id, Override.created_at)).first()
     if taken_back is None:
         return
-    before = select(func.max(Override.override_id)).where(*same, Override.superseded_at == taken_back)
+    replaced = (Override.override_id < taken_back.override_id, Override.superseded_at == taken_back.created_at)
+    before = select(func.max(Override.override_id)).where(*same, *replaced)
     session.execute(update(Override).where(Override.override_id == before.scalar_subquery()).values(superseded_at=None))
     detail = {"checklist_id": checklist_id, "stage_id": stage_id}
     session.add(Audit(at=at, actor=author, action="call.unmarked", subject=call_id, detail=detail))

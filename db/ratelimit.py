@@ -1,63 +1,112 @@
-"""An exact moving window, shared by every process on one database."""
+"""An exact moving window, shared by every API process: of one machine on SQLite, of all machines on PostgreSQL.
+
+Hits need no durability, so nothing here waits for a disk: on SQLite they have a file of their own, where they never queue behind the
+commit of a call; on PostgreSQL their commit is asynchronous.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, event, func, insert, or_, select, text
+from sqlalchemy import Connection, delete, func, insert, make_url, or_, select, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from db.engine import Database
+from db.engine import BUSY_SECONDS, Database
 from db.models import RateHit
 
 WINDOW_SECONDS = 60.0
 
 
-class Limiter:
-    """Admits at most `limit` requests of a bucket in any 60 seconds.
-
-    Hits need no durability, so they never wait for the disk: on SQLite they have a connection of their own, on PostgreSQL
-    their commit is asynchronous.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._owned = Database(database.url) if database.is_sqlite else None
-        self._database = self._owned or database
-        if self._owned is not None:
-            event.listen(self._owned.engine, "connect", _do_not_wait_for_the_disk)
+class Limiter(Protocol):
+    """Admits at most `limit` requests of a bucket in any 60 seconds."""
 
     def admit(self, bucket: str, limit: int, at: float) -> float | None:
         """None when the request at `at` (seconds since 1970) is admitted and counted, else seconds until one would be."""
-        with self._database.begin() as session:
-            connection = session.connection()
-            if self._owned is None:
-                _lock(connection, bucket)
-            _sweep(connection, bucket, at)
-            full_since = connection.scalar(_oldest_that_counts(bucket, limit))
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def limiter(database: Database) -> Limiter:
+    """The limiter that fits the database."""
+    return SqliteLimiter(database) if database.is_sqlite else PostgresLimiter(database)
+
+
+class SqliteLimiter:
+    """The hits in `<database>-rates`; one connection a process, its threads in turn."""
+
+    # Forget what has left the window, and what a clock that was set back left in the future.
+    SWEEP = "DELETE FROM rate_hits WHERE bucket = ?1 AND (at <= ?2 - ?3 OR at > ?2 + ?3)"
+    # The hit whose leaving frees the next place: the `limit`-th newest, if there are so many.
+    OLDEST = "SELECT at FROM rate_hits WHERE bucket = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+    INSERT = "INSERT INTO rate_hits (bucket, at) VALUES (?, ?)"
+
+    def __init__(self, database: Database) -> None:
+        self._turn = threading.Lock()
+        path = Path(f"{make_url(database.url).database}-rates")
+        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        for statement in _schema(database):
+            self._connection.execute(statement)
+
+    def admit(self, bucket: str, limit: int, at: float) -> float | None:
+        with self._turn:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                return self._admit(bucket, limit, at)
+            finally:
+                self._connection.execute("COMMIT")
+
+    def _admit(self, bucket: str, limit: int, at: float) -> float | None:
+        self._connection.execute(self.SWEEP, (bucket, at, WINDOW_SECONDS))
+        full_since = self._connection.execute(self.OLDEST, (bucket, limit - 1)).fetchone()
+        if full_since is not None:
+            return _wait(full_since[0], at)
+        self._connection.execute(self.INSERT, (bucket, at))
+        return None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresLimiter:
+    """The hits in the operational database; a lock a bucket, because two transactions do not see each other's rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def admit(self, bucket: str, limit: int, at: float) -> float | None:
+        with self._database.engine.begin() as connection:
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(bucket))))
+            self._sweep(connection, bucket, at)
+            full_since = connection.scalar(self._oldest(bucket, limit))
             if full_since is not None:
-                return max(float(full_since) + WINDOW_SECONDS - at, 0.0)
+                return _wait(float(full_since), at)
             connection.execute(insert(RateHit).values(bucket=bucket, at=at))
         return None
 
     def close(self) -> None:
-        if self._owned is not None:
-            self._owned.dispose()
+        return
+
+    def _sweep(self, connection: Connection, bucket: str, at: float) -> None:
+        gone = or_(RateHit.at <= at - WINDOW_SECONDS, RateHit.at > at + WINDOW_SECONDS)
+        connection.execute(delete(RateHit).where(RateHit.bucket == bucket, gone))
+
+    def _oldest(self, bucket: str, limit: int) -> Any:
+        return select(RateHit.at).where(RateHit.bucket == bucket).order_by(RateHit.at.desc()).offset(limit - 1).limit(1)
 
 
-def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous=NORMAL")
+def _wait(full_since: float, at: float) -> float:
+    return max(full_since + WINDOW_SECONDS - at, 0.0)
 
 
-def _lock(connection: Connection, bucket: str) -> None:
-    connection.execute(text("SET LOCAL synchronous_commit = off"))
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(bucket))))
-
-
-def _sweep(connection: Connection, bucket: str, at: float) -> None:
-    """Forget what has left the window, and what a clock that was set back left in the future."""
-    gone = or_(RateHit.at <= at - WINDOW_SECONDS, RateHit.at > at + WINDOW_SECONDS)
-    connection.execute(delete(RateHit).where(RateHit.bucket == bucket, gone))
-
-
-def _oldest_that_counts(bucket: str, limit: int) -> Any:
-    """The hit whose leaving frees the next place: the `limit`-th newest, if there are so many."""
-    return select(RateHit.at).where(RateHit.bucket == bucket).order_by(RateHit.at.desc(), RateHit.hit_id.desc()).offset(limit - 1).limit(1)
+def _schema(database: Database) -> list[str]:
+    """The model's own table and index, made unless they are there."""
+    table = RateHit.metadata.tables[RateHit.__tablename__]
+    made = [CreateTable(table, if_not_exists=True), *(CreateIndex(index, if_not_exists=True) for index in table.indexes)]
+    return [str(one.compile(database.engine)) for one in made]

@@ -1,13 +1,20 @@
-"""`rop call`: one call's state and timeline, as the API tells it."""
+"""`rop call`: one call's state and timeline, and judging again."""
 
 from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from db import calls
 from rop.context import Home, opened
+from tasks import dispatch
+from tasks.prefect_api import PrefectApi
 
-app = typer.Typer(help="Calls: show the state of one.", no_args_is_help=True)
+app = typer.Typer(help="Calls: show the state of one, judge one or many again.", no_args_is_help=True)
+Checklist = Annotated[str | None, typer.Option(help="Only this checklist; default: everything the call is routed to.")]
 
 
 @app.command()
@@ -20,3 +27,24 @@ def show(call_id: str, home: Home = None) -> None:
     print(f"{call.call_id}: {calls.public_status(call)}{reason}")
     for step in steps:
         print(f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.name}  {step.detail or ''}")
+
+
+@app.command()
+def rescore(call_id: str, home: Home = None, checklist: Checklist = None) -> None:
+    """Judge one call again by the active versions; the old results are kept as earlier revisions."""
+    with opened(home) as (settings, database), closing(PrefectApi(settings)) as prefect:
+        run = dispatch.rescore(database, prefect, settings, call_id, checklist)
+    print(f"Пересчёт запущен: {settings.ui_url}/runs/flow-run/{run}")
+
+
+@app.command("rescore-since")
+def rescore_since(
+    since: datetime,
+    home: Home = None,
+    checklist: Checklist = None,
+    webhooks: Annotated[bool, typer.Option(help="Send the new results to the CRM.")] = False,
+) -> None:
+    """Judge every call received since a day again, in the background and behind the live calls."""
+    with opened(home) as (settings, _), closing(PrefectApi(settings)) as prefect:
+        run = dispatch.rescore_since(prefect, settings, since.astimezone(), checklist, webhooks)
+    print(f"Пересчёт запущен: {settings.ui_url}/runs/flow-run/{run}")

@@ -10,7 +10,7 @@ import typer
 
 from core.errors import RopError
 from core.settings import Settings, load
-from rop import calls, definitions, demo, keys, query, speech, users
+from rop import calls, definitions, deliveries, demo, evaluate, keys, query, speech, store, users
 from rop.context import Home
 from rop.stack import Stack
 
@@ -21,12 +21,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for name, group in {"key": keys.app, "checklist": definitions.checklist_app, "table": definitions.table_app, "call": calls.app}.items():
-    app.add_typer(group, name=name)
+app.add_typer(keys.app, name="key")
+app.add_typer(definitions.checklist_app, name="checklist")
+app.add_typer(definitions.table_app, name="table")
+app.add_typer(calls.app, name="call")
+app.add_typer(deliveries.app, name="delivery")
+app.add_typer(store.app, name="warehouse")
 app.add_typer(users.app, name="user")
-app.command("query")(query.query)
-app.command("transcribe")(speech.transcribe)
-app.command("demo")(demo.demo)
+for command in (query.query, speech.transcribe, evaluate.evaluate, speech.doctor, demo.demo):
+    app.command()(command)
 
 
 @app.command()

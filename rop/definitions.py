@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from checklists import loader
 from core import clock
@@ -16,6 +14,7 @@ from core.errors import InvalidInput
 from db import definitions, endpoints
 from db.definitions import Kind
 from rop.context import Home, opened
+from rop.tables import show
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML file with one definition.")]
 Webhook = Annotated[str | None, typer.Option("--webhook", help="Address that receives the results; wins over the file.")]
@@ -76,12 +75,10 @@ def _apply(kind: Kind, file: Path, home: Path | None, webhook: str | None) -> No
 
 
 def _list(kind: Kind, home: Path | None) -> None:
-    table = Table("id", "название", "версия", "вебхук")
     with opened(home) as (_, database), database.read() as session:
-        for one in definitions.active(session, kind):
-            endpoint = endpoints.get(session, kind, one.id)
-            table.add_row(one.id, one.name, one.version, endpoint.url if endpoint else "—")
-    Console().print(table)
+        found = [(one, endpoints.get(session, kind, one.id)) for one in definitions.active(session, kind)]
+    rows = ((one.id, one.name, one.version, endpoint.url if endpoint else None) for one, endpoint in found)
+    show(("id", "название", "версия", "вебхук"), rows)
 
 
 checklist_app = _commands("checklist", "Checklists")

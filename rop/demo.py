@@ -20,7 +20,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import warehouse
 from core import settings as settings_module
 from core.errors import PermanentError
 from core.settings import Settings
@@ -222,6 +221,8 @@ def _clock(seconds: float) -> str:
 
 def _show_query(settings: Settings) -> None:
     """One analyst's question, once the loader has published the calls."""
+    import warehouse
+
     deadline = time.monotonic() + LOAD_SECONDS
     rows: list[Any] = []
     while len(rows) < len(CALLS):

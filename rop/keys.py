@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from core import clock
 from core.secrets import server_secret
 from db import keys
 from db.models import ApiKey
 from rop.context import Home, opened
+from rop.tables import show
 
 app = typer.Typer(help="Keys of the CRM: create, list, rotate, revoke.", no_args_is_help=True)
 
@@ -40,11 +39,12 @@ def create(
 @app.command("list")
 def list_keys(home: Home = None) -> None:
     """Show every key with its state and last use, never the key itself."""
-    table = Table("id", "метка", "ключ", "создан", "истекает", "использован", "состояние")
     with opened(home) as (_, database), database.read() as session:
-        for row in keys.listed(session):
-            table.add_row(row.key_id, row.label, row.hint, *map(_day, (row.created_at, row.expires_at, row.last_used_at)), _state(row))
-    Console().print(table if table.row_count else "Ключей ещё нет: rop key create --label CRM")
+        found = keys.listed(session)
+    columns = ("id", "метка", "ключ", "создан", "истекает", "использован", "состояние")
+    days = ((_day(k.created_at), _day(k.expires_at), _day(k.last_used_at)) for k in found)
+    rows = ((k.key_id, k.label, k.hint, *day, _state(k)) for k, day in zip(found, days, strict=True))
+    show(columns, rows, empty="Ключей ещё нет: rop key create --label CRM")
 
 
 @app.command()

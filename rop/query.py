@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-import warehouse
 from core import settings as settings_module
 from core.errors import InvalidInput
 from rop.context import Home
+from rop.tables import show
 
 
 def query(
@@ -26,11 +24,10 @@ def query(
     text = file.read_text(encoding="utf-8") if file else sql
     if not text:
         raise InvalidInput(ru='Нужен запрос: rop query "SELECT …" или --file.', en='A query is needed: rop query "SELECT …" or --file.')
+    import warehouse
+
     columns, rows = warehouse.query(text, settings_module.load(home))
     if as_json:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
         return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console(width=200 if not Console().is_terminal else None).print(table)
+    show(columns, rows)

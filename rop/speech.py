@@ -55,3 +55,14 @@ def _percent(fraction: float) -> None:
 
 def _quiet(_fraction: float) -> None:
     return
+
+
+def doctor(home: Home = None) -> None:
+    """Show what would be used on this machine and why, and the cure for what is missing; exit code 1 when something is."""
+    from tasks.engines.asr.doctor import doctor as examine
+
+    lines = examine(settings_module.load(home))
+    for name, text, works in lines:
+        print(f"{'✓' if works else '✗'} {name}: {text}")
+    if not all(works for _, _, works in lines):
+        raise typer.Exit(1)

@@ -88,10 +88,7 @@ def prepare(dialogues: Sequence[rules_corpus.Dialogue], encoder: semantic.Encode
 
 
 def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
-    """Every turn that may be this act and whose label is not doubtful.
-
-    A reply to an objection often asks or tells of benefits too; whether that counts as those acts is open, so it teaches them nothing.
-    """
+    """Every turn that may be this act and whose label is not doubtful."""
     tag, found = TAGS[act], list[Sample]()
     for index, one in enumerate(prepared):
         turns = (
@@ -101,7 +98,7 @@ def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
         )
         for turn, extra in turns:
             tags = one.dialogue.tags[turn.id]
-            if tag in one.dialogue.doubt[turn.id] or (act in ("needs", "terms", "benefit") and "a" in tags and tag not in tags):
+            if tag in one.dialogue.doubt[turn.id]:
                 continue
             near = acts.focus(turn, act)
             row = (one.rows[turn.place] if near is turn else features(one.scene, near)) | extra
@@ -127,16 +124,16 @@ def bank_samples(act: str, encoder: semantic.Encoder | None, first_group: int) -
     return found
 
 
-def fit(matrix: Any, labels: Any, strength: float) -> LogisticRegression:
-    """A logistic model, both answers of equal weight."""
-    return LogisticRegression(C=strength, max_iter=2000, class_weight="balanced").fit(matrix, labels)
+def fit(matrix: Any, labels: Any, strength: float, *, bias: bool = True) -> LogisticRegression:
+    """A logistic model, both answers of equal weight. Without a bias, a turn of unknown words stays undecided."""
+    return LogisticRegression(C=strength, max_iter=2000, class_weight="balanced", fit_intercept=bias).fit(matrix, labels)
 
 
-def out_of_fold(matrix: Any, labels: Any, groups: Any, strength: float) -> Any:
+def out_of_fold(matrix: Any, labels: Any, groups: Any, strength: float, *, bias: bool = True) -> Any:
     """Logits of models that never saw the dialogue."""
     logits = np.zeros(len(labels))
     for train, test in GroupKFold(FOLDS).split(matrix, labels, groups):
-        logits[test] = fit(matrix[train], labels[train], strength).decision_function(matrix[test])
+        logits[test] = fit(matrix[train], labels[train], strength, bias=bias).decision_function(matrix[test])
     return logits
 
 
@@ -150,8 +147,8 @@ def train_act(act: str, found: Sequence[Sample], with_vectors: bool) -> tuple[di
     kept = np.asarray((words > 0).sum(axis=0)).ravel() >= 3
     words = words[:, kept]
     names = [n for n, keep in zip(word_names.get_feature_names_out(), kept, strict=True) if keep]
-    by_words = out_of_fold(words, labels, groups, WORDS_C)
-    model = fit(words, labels, WORDS_C)
+    by_words = out_of_fold(words, labels, groups, WORDS_C, bias=False)
+    model = fit(words, labels, WORDS_C, bias=False)
     made: dict[str, Any] = {"words": _named(model, names), "combine": {}}
     logits: dict[str, Any] = {}
     columns, column_names = [by_words[told]], ["by words"]
@@ -186,7 +183,7 @@ def _combine(
 
 def _named(model: LogisticRegression, names: Sequence[str]) -> dict[str, Any]:
     weights = {n: round(float(w), 3) for n, w in zip(names, model.coef_[0], strict=True) if abs(w) >= SMALL}
-    return {"bias": round(float(model.intercept_[0]), 3), "weights": dict(sorted(weights.items()))}
+    return {"bias": round(float(np.ravel(model.intercept_)[0]), 3), "weights": dict(sorted(weights.items()))}
 
 
 def train(

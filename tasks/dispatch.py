@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from core import clock, ids
@@ -14,6 +16,7 @@ from tasks.prefect_api import PrefectApi
 
 PROCESS = "process-call/calls"
 RESCORE = "rescore-call/calls"
+RESCORE_SINCE = "rescore-since/calls"
 
 log = structlog.get_logger(__name__)
 
@@ -50,3 +53,9 @@ def rescore(database: Database, prefect: PrefectApi, settings: Settings, call_id
         call = calls.get(session, call_id)
     parameters = {"call_id": call_id, "checklist_id": checklist_id}
     return prefect.start(RESCORE, parameters, key=ids.token(), name=call_id, tags=_tags(call), queue=settings.live_queue)
+
+
+def rescore_since(prefect: PrefectApi, settings: Settings, since: datetime, checklist_id: str | None, webhooks: bool) -> str:
+    """Start judging all calls since `since` anew, behind the live ones; the id of the flow run."""
+    parameters = {"since": since.isoformat(), "checklist_id": checklist_id, "webhooks": webhooks}
+    return prefect.start(RESCORE_SINCE, parameters, key=ids.token(), name="rescore", tags=["rescore"], queue=settings.bulk_queue)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
@@ -15,12 +16,16 @@ from checklists.definitions import Checklist, Definition, Table, TableField
 from checklists.evaluation import LabelledCall, Verdict
 from checklists.finalise import finalise, finalise_table
 from checklists.results import ChecklistResult, FieldResult
+from checklists.values import coerce
 from core.errors import InvalidInput
 from tasks.engines.analyst import Analyst, Context
-from tasks.engines.analyst.rules import values
+from tasks.engines.analyst.rules import dates
+from tasks.engines.analyst.rules.numbers import numbers
+from tasks.engines.analyst.rules.text import repair, tokens
 
 # Labelled calls carry no date; a fixed one keeps relative dates comparable between the label and the answer.
 CALL_TIME = datetime(2025, 8, 18, 9, 0, tzinfo=UTC)
+ZONE = ZoneInfo("Europe/Moscow")
 
 
 def evaluate(folder: Path, analyst: Analyst) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def load(folder: Path) -> list[LabelledCall]:
 def judge(call: LabelledCall, checklist: Checklist, analyst: Analyst) -> Iterator[Verdict]:
     """One verdict for every labelled stage, after the same checks that a published result passes."""
     transcript = call.transcript()
-    findings = analyst.check(transcript, checklist, Context(at=CALL_TIME))
+    findings = analyst.check(transcript, checklist, Context(at=CALL_TIME, time_zone=ZONE.key))
     result = finalise(call.call_id, transcript, checklist, findings, CALL_TIME)
     sure = {f.stage_id: f.confidence for f in findings.stages}
     for stage, label in call.labels.items():
@@ -80,7 +85,7 @@ def judge(call: LabelledCall, checklist: Checklist, analyst: Analyst) -> Iterato
 def extract(call: LabelledCall, table: Table, analyst: Analyst) -> Iterator[tuple[str, bool, bool, bool]]:
     """(field, was expected, was given, was equal) for every field of the table, if the call has a table label at all."""
     transcript = call.transcript()
-    findings = analyst.extract(transcript, table, Context(at=CALL_TIME))
+    findings = analyst.extract(transcript, table, Context(at=CALL_TIME, time_zone=ZONE.key))
     result = finalise_table(call.call_id, transcript, table, findings, CALL_TIME, 0.0)
     for field, found in zip(table.fields, result.fields, strict=True) if call.table else ():
         wanted = call.table.get(field.name)
@@ -90,16 +95,31 @@ def extract(call: LabelledCall, table: Table, analyst: Analyst) -> Iterator[tupl
 
 def same(field: TableField, wanted: Any, found: FieldResult) -> bool:
     """Whether label and answer mean the same after normalisation of numbers, dates, phones and e-mails."""
-    given = _comparable(field, found.value)
-    return any(given == _comparable(field, one) for one in (wanted if isinstance(wanted, list) and field.type != "list" else [wanted]))
+    labels = wanted if isinstance(wanted, list) and field.type != "list" else [wanted]
+    if field.type in ("date", "datetime"):
+        return any(_same_moment(str(one), str(found.value)) for one in labels)
+    return any(evaluation.plain(found.value) == _normal(field, one) for one in labels)
 
 
-def _comparable(field: TableField, value: Any) -> str:
-    """The JSON form of the value, read by the engine's own readers when it is a text."""
-    form = values.parse(field.type, value, CALL_TIME, "Europe/Moscow") if isinstance(value, str) else value
-    if isinstance(form, (date, datetime)):
-        form = form.isoformat()
-    return evaluation.plain(value if form is None else form)
+def _normal(field: TableField, label: Any) -> str:
+    form = coerce(field, label, ZONE).value
+    return evaluation.plain(label if form is None else form)
+
+
+def _same_moment(label: str, answer: str) -> bool:
+    """Labels are written as people speak («завтра с 14 до 16»); any moment they name is right, and only what they name is compared."""
+    given = datetime.fromisoformat(answer)
+    row = tokens(repair(label))
+    for one in dates.moments(row, numbers(row)):
+        when = dates.resolve(one, CALL_TIME.astimezone(ZONE))
+        exact = one.clock is not None and one.clock.sure
+        if isinstance(when, datetime) and (
+            when.replace(tzinfo=None) == given.replace(tzinfo=None) if exact else when.date() == given.date()
+        ):
+            return True
+        if when is not None and not isinstance(when, datetime) and when == given.date():
+            return True
+    return label.strip() == answer
 
 
 def _said(result: ChecklistResult, stage: str) -> tuple[evaluation.Answer, int | None]:

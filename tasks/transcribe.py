@@ -20,7 +20,11 @@ def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
     with runtime.database.read() as session:
         recording = session.get_one(Recording, call_id)
         call = session.get_one(Call, call_id)
+        known = results.transcript_row(session, call_id)
         names = directory.manager_names(session, [call.manager_id]).get(call.manager_id, "")
+    if known is not None and known.created_at >= recording.created_at:
+        # An earlier run of this attempt heard it, perhaps on another host: recognition is never paid twice.
+        return len(known.content["utterances"])
     with runtime.storage.local(recording.path) as path:
         job = Job(
             path=path,

@@ -17,7 +17,7 @@ from db import results
 
 KINDS = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
 CHUNK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})$", re.ASCII)
+_RANGE = re.compile(r"bytes=(?=-?\d)(\d{0,15})-(\d{0,15})$", re.ASCII)
 router = APIRouter()
 
 
@@ -49,7 +49,7 @@ def audio(view: Viewer, call_id: CallId) -> Response:
 def _span(asked: str | None, size: int) -> tuple[int, int] | None:
     """First byte and the one behind the last; the whole for no range or one in another unit, None for an impossible one."""
     found = _RANGE.match(asked or "")
-    if found is None or not any(found.groups()):
+    if found is None:
         return 0, size
     first, last = found.groups()
     if not first:

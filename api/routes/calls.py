@@ -25,7 +25,7 @@ from db.models import Call, Override, Result
 router = APIRouter(tags=["Звонки"], prefix="/calls/{call_id}")
 
 
-def _call_id(request: Request, call_id: Annotated[Id, Path(description="ID звонка", examples=["call_12345_20250619"])]) -> str:
+async def _call_id(request: Request, call_id: Annotated[Id, Path(description="ID звонка", examples=["call_12345_20250619"])]) -> str:
     request.state.logged["call_id"] = unquote(call_id)
     return unquote(call_id)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.orm import Session
 
 from api.answers import keyed
 from api.auth import NOBODY, PollingKey
-from api.context import Ctx, Language
+from api.context import Ctx
 from api.fields import Id
 from api.problems import invalid, language_of
-from api.schemas import NotReady, Readiness, Ready, Reason
+from api.schemas import NotReady, Readiness, Ready
 from checklists.results import TableResult
 from core.errors import NotFound
-from db import calls, definitions, results
+from db import calls, polling
+from db.polling import Polled
 
 NAMES = {"tab": "table_id", "call": "call_id"}
 _IDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Id])
@@ -35,7 +36,7 @@ PARAMETERS = [
 ]
 
 
-def _ids(request: Request) -> tuple[str, str]:
+async def _ids(request: Request) -> tuple[str, str]:
     """Table and call, under the document's names or the plain ones; 400 names what is missing."""
     query = request.query_params
     given = {name: query.get(name) or query.get(other) for name, other in NAMES.items()}
@@ -55,39 +56,36 @@ def _ids(request: Request) -> tuple[str, str]:
     summary="Проверка готовности результатов таблицы",
     openapi_extra={"parameters": PARAMETERS},
     responses=keyed(400, 404),
-    response_model_exclude_unset=True,
+    response_model=Ready | NotReady | Readiness,
 )
-def call_ready(
-    context: Ctx, caller: PollingKey, ids: Annotated[tuple[str, str], Depends(_ids)], language: Language
-) -> Ready | NotReady | Readiness:
+def call_ready(request: Request, context: Ctx, caller: PollingKey, ids: Annotated[tuple[str, str], Depends(_ids)]) -> JSONResponse:
     """С ключом возвращает данные таблицы; без ключа только готовность."""
-    with context.database.read() as session:
-        if caller is NOBODY and context.settings.call_ready_auth == "readiness":
-            return Readiness(ready=_is_ready(session, *ids))
-        return _state(session, *ids, language)
+    with context.database.engine.connect() as connection:
+        found = polling.poll(connection, *ids)
+    if caller is NOBODY and context.settings.call_ready_auth == "readiness":
+        return JSONResponse({"ready": found.result_status == "ok"})
+    return JSONResponse(_state(found, language_of(request.headers)))
 
 
-def _is_ready(session: Session, table_id: str, call_id: str) -> bool:
-    row = results.current_one(session, call_id, "table", table_id)
-    return row is not None and row.status == "ok"
+def _state(found: Polled, language: str) -> dict[str, Any]:
+    if found.result_status == "ok":
+        return {"ready": True, "data": TableResult.model_validate(found.content).extracted_data}
+    if found.result_status is not None and found.content is not None:
+        return _not_ready("failed", found.content["code"], found.content[language])
+    return _without_result(found, language)
 
 
-def _state(session: Session, table_id: str, call_id: str, language: str) -> Ready | NotReady:
-    row = results.current_one(session, call_id, "table", table_id)
-    if row is None:
-        return _without_result(session, table_id, call_id, language)
-    if row.status == "ok":
-        return Ready(ready=True, data=TableResult.model_validate(row.content).extracted_data)
-    return NotReady(ready=False, status="failed", error=Reason(code=row.content["code"], detail=row.content[language]))
-
-
-def _without_result(session: Session, table_id: str, call_id: str, language: str) -> NotReady:
-    if not definitions.exists(session, "table", table_id):
+def _without_result(found: Polled, language: str) -> dict[str, Any]:
+    if not found.table_known:
         raise NotFound("table_not_found", ru="Таблица не найдена.", en="No such table.")
-    call = calls.get(session, call_id)
-    status = calls.public_status(call)
+    if found.call_status is None:
+        raise NotFound(ru="Звонок не найден.", en="No such call.")
+    status = calls.public(found.call_status)
     if status == "done":
         raise NotFound("table_not_applied", ru="Эта таблица к звонку не применялась.", en="This table was not applied to the call.")
-    if call.reason is None or call.reason_code is None:
-        return NotReady(ready=False, status=status)
-    return NotReady(ready=False, status=status, error=Reason(code=call.reason_code, detail=call.reason[language]))
+    return _not_ready(status, found.reason_code, (found.reason or {}).get(language))
+
+
+def _not_ready(status: str, code: str | None, detail: str | None) -> dict[str, Any]:
+    error = {"error": {"code": code, "detail": detail}} if code else {}
+    return {"ready": False, "status": status} | error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
 
 from api.answers import keyed
 from api.auth import Caller, RequiredKey
@@ -37,12 +39,15 @@ def audio_upload(request: Request, context: Ctx, caller: RequiredKey, upload: An
     request.state.logged["call_id"] = upload.call_id
     new = _new_call(upload, caller, context.settings)
     new = _probed(context, new)
-    at = clock.now()
-    with context.database.begin() as session:
-        directory.ensure_managers(session, [new.manager_id], at)
-        calls.accept(session, new, at)
+    context.writer.run(partial(_accept, new))
     context.starter.start(new.call_id)
     return Accepted(call_id=new.call_id)
+
+
+def _accept(new: NewCall, session: Session) -> None:
+    at = clock.now()
+    directory.ensure_managers(session, [new.manager_id], at)
+    calls.accept(session, new, at)
 
 
 def _new_call(upload: Upload, caller: Caller, settings: Settings) -> NewCall:

@@ -28,11 +28,13 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of speech in one channel, in seconds."""
+    """A stretch of speech in one channel, in seconds; `before` and `after` of it are padding."""
 
     channel: int
     start: float
     end: float
+    before: float = 0.0
+    after: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -101,8 +103,8 @@ def pieces(probability: Probabilities, channel: int, duration: float, rules: Spe
     """Speech of one channel in order of time, not overlapping, none longer than `rules.longest`."""
     spans = [span for span in _spans(probability, rules) if (span[1] - span[0]) * WINDOW_SECONDS >= rules.min_speech]
     short = [part for span in spans for part in _split(probability, *span, rules)]
-    bounds = [(first * WINDOW_SECONDS, last * WINDOW_SECONDS) for first, last in short]
-    return [Piece(channel, start, end) for start, end in _padded(bounds, min(duration, len(probability) * WINDOW_SECONDS), rules.pad)]
+    bounds = [(first * WINDOW_SECONDS, min(last * WINDOW_SECONDS, duration)) for first, last in short]
+    return list(_padded(channel, bounds, duration, rules.pad))
 
 
 def audible(found: Iterable[Piece], levels: Levels) -> list[Piece]:
@@ -112,8 +114,8 @@ def audible(found: Iterable[Piece], levels: Levels) -> list[Piece]:
 
 
 def _loudness(piece: Piece, levels: Levels) -> float:
-    """Loudness in dB of the loudest tenth of a piece."""
-    first, last = int(piece.start * FRAMES_PER_SECOND), int(piece.end * FRAMES_PER_SECOND)
+    """Loudness in dB of the loudest tenth of a piece, without its padding."""
+    first, last = (int(t * FRAMES_PER_SECOND) for t in (piece.start + piece.before, piece.end - piece.after))
     return float(np.percentile(levels[piece.channel, first : max(last, first + 1)], 90))
 
 
@@ -148,9 +150,10 @@ def _split(probability: Probabilities, first: int, last: int, rules: SpeechRules
     yield first, last
 
 
-def _padded(bounds: list[tuple[float, float]], duration: float, pad: float) -> Iterator[tuple[float, float]]:
+def _padded(channel: int, bounds: list[tuple[float, float]], duration: float, pad: float) -> Iterator[Piece]:
     """Each bound wider by `pad` where there is room; neighbours share a gap that is too small for both."""
     for i, (start, end) in enumerate(bounds):
-        before = bounds[i - 1][1] if i else -pad
-        after = bounds[i + 1][0] if i + 1 < len(bounds) else duration + pad
-        yield max(0.0, start - min(pad, (start - before) / 2)), min(duration, end + min(pad, (after - end) / 2))
+        room = start - bounds[i - 1][1] if i else 2 * start
+        left = bounds[i + 1][0] - end if i + 1 < len(bounds) else 2 * (duration - end)
+        before, after = min(pad, room / 2), min(pad, left / 2)
+        yield Piece(channel, start - before, end + after, before, after)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.checksums import valid_card, valid_inn, valid_snils
 from core.digits import HUNDREDS, TEENS, TENS, UNITS, Line
-from core.redact import Redacted, redact, valid_card, valid_inn, valid_snils
+from core.redact import Redacted, redact
 
 
 def hidden(*lines: str) -> Redacted:
@@ -77,6 +78,9 @@ class TestPhones:
     )
     def test_a_city_number_is_one_where_it_is_called_so(self, text: str) -> None:
         assert hidden(text).values == {"<ТЕЛЕФОН_1>": "2345678"}
+
+    def test_letters_that_grow_in_lower_case_move_nothing(self) -> None:
+        assert hidden("İİİ телефон 8\u2011917\u2011234\u201156\u201178, да").texts == ("İİİ телефон <ТЕЛЕФОН_1>, да",)
 
     def test_dictated_over_several_turns(self) -> None:
         found = hidden(

@@ -108,7 +108,7 @@ def gullible(asked: Asked) -> dict[str, Any]:
 
 def everything_met(asked: Asked, line: Line) -> dict[str, Any]:
     """All stages met, with `line` for every proof."""
-    stages = json.loads(json.dumps(judge(asked)))["stages"]
+    stages = judge(asked)["stages"]
     for stage, rubric in zip(stages, asked.rubric["stages"], strict=True):
         stage |= {"applicable": True, "occasion": [line.number]}
         stage["criteria"] = [_criterion(c["criterion_id"], line) for c in rubric["criteria"]]

@@ -21,6 +21,8 @@ from tests.peers.file_peer import FilePeer, drip, endless, silent
 from tests.peers.sockets import Listener, canary
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
+# Where the database has no say, one of them is enough.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 BODY = '{"call_id":"звонок","total_score":1}'.encode()
 
 
@@ -131,6 +133,7 @@ def test_rotation_under_load_loses_no_message(database: Database, settings: Sett
     assert all(received.verifies(old) for received in crm.received)
 
 
+@on_sqlite
 @pytest.mark.parametrize(("status", "outcome"), [(301, "pending"), (404, "pending"), (500, "pending"), (410, "dead"), (204, "delivered")])
 def test_what_a_status_means(database: Database, settings: Settings, http: Guarded, status: int, outcome: str) -> None:
     with canary() as bird, WebhookPeer([Reply(status, {"Location": bird.url} if status == 301 else {}, b"")]) as crm:
@@ -141,6 +144,7 @@ def test_what_a_status_means(database: Database, settings: Settings, http: Guard
     assert [one.delivery.status for one in logged(database)] == [outcome]
 
 
+@on_sqlite
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_moves_the_next_attempt(database: Database, settings: Settings, http: Guarded, status: int) -> None:
     with WebhookPeer([Reply(status, {"Retry-After": "120"})]) as crm:
@@ -151,6 +155,7 @@ def test_retry_after_moves_the_next_attempt(database: Database, settings: Settin
     assert 118 < (one.delivery.next_attempt_at - clock.now()).total_seconds() <= 121
 
 
+@on_sqlite
 def test_an_address_that_is_gone_gets_nothing_more(database: Database, settings: Settings, http: Guarded) -> None:
     with WebhookPeer([Reply(410)]) as crm:
         put(database, crm.url())
@@ -160,6 +165,7 @@ def test_an_address_that_is_gone_gets_nothing_more(database: Database, settings:
     assert len(crm.received) == 1
 
 
+@on_sqlite
 def test_an_address_inside_this_machine_is_a_dead_letter_without_a_connection(
     database: Database, settings: Settings, http: Guarded
 ) -> None:
@@ -171,6 +177,7 @@ def test_an_address_inside_this_machine_is_a_dead_letter_without_a_connection(
     assert [a.error_code for a in one.attempts] == ["address_refused"]
 
 
+@on_sqlite
 class TestSlowReceivers:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -251,6 +258,7 @@ def test_two_senders_at_once_send_nothing_twice(database: Database, settings: Se
     assert len(crm.received) == len(crm.distinct) == 50
 
 
+@on_sqlite
 def test_one_poisoned_row_does_not_stop_the_others(database: Database, settings: Settings, http: Guarded) -> None:
     with WebhookPeer() as crm:
         endpoint_id = put(database, crm.url("/a"), "poisoned")
@@ -260,6 +268,7 @@ def test_one_poisoned_row_does_not_stop_the_others(database: Database, settings:
         assert deliver_due(database, settings, http) == DeliveryReport(delivered=1, postponed=1)
 
 
+@on_sqlite
 class TestTestEvent:
     def test_it_is_signed_and_logged(self, database: Database, settings: Settings, http: Guarded) -> None:
         with WebhookPeer() as crm:

@@ -10,6 +10,10 @@ import numpy as np
 from tasks.audio.sound import Samples, Sound
 from tasks.audio.speech import Piece
 
+SLACK_SECONDS = 0.1
+# Less than this of a word in a piece is the inaccuracy of its times.
+REACH_SECONDS = 0.05
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -26,24 +30,31 @@ class Clip:
         return np.concatenate([sound.read(piece.channel, piece.start, piece.end) for piece in self.pieces])
 
     def at(self, start: float, end: float) -> tuple[float, float]:
-        """Times in the recording of a word at `start` to `end` of the clip; a word belongs to the piece of its middle."""
-        before, piece = self._piece_at((start + end) / 2)
-        shift = piece.start - before
-        inside = [min(max(t + shift, piece.start), piece.end) for t in (start, end)]
-        return inside[0], inside[1]
+        """Times in the recording of a word at `start` to `end` of the clip.
+
+        Recognisers let a word begin where the one before it ended, so the silence between them is part of it: a word belongs to the
+        last piece whose speech it reaches, and extends no further beyond that speech than `SLACK_SECONDS`.
+        """
+        shift, piece = self._piece_of(start, end)
+        first = max(piece.start, piece.start + piece.before - SLACK_SECONDS)
+        last = min(piece.end, piece.end - piece.after + SLACK_SECONDS)
+        return min(max(start + shift, first), last), min(max(end + shift, first), last)
 
     def holds(self, time: float) -> bool:
         """Whether a moment of the recording is in this clip."""
         return any(piece.start <= time <= piece.end for piece in self.pieces)
 
-    def _piece_at(self, time: float) -> tuple[float, Piece]:
-        """The piece that is playing, and how much of the clip was before it."""
-        before = 0.0
-        for piece in self.pieces[:-1]:
-            if time < before + piece.seconds:
-                return before, piece
-            before += piece.seconds
-        return before, self.pieces[-1]
+    def _piece_of(self, start: float, end: float) -> tuple[float, Piece]:
+        """What to add to a time of the clip, and the piece, of a word."""
+        best = (-float("inf"), 0.0, self.pieces[0])
+        played = 0.0
+        for piece in self.pieces:
+            shift = piece.start - played
+            overlap = min(end + shift, piece.end - piece.after) - max(start + shift, piece.start + piece.before)
+            if overlap > min(best[0], REACH_SECONDS):
+                best = (overlap, shift, piece)
+            played += piece.seconds
+        return best[1], best[2]
 
 
 def pack(pieces: Iterable[Piece], longest: float) -> Iterator[Clip]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from checklists.transcript import Word
 
-# Any pause from 0.5 to 1.2 s gives the same turns on the measured calls.
-PAUSE_SECONDS = 0.8
+# Between sentences of one turn there are up to 0.9 s without speech; any pause from 0.95 to 1.2 s gives the same turns (docs/adr).
+PAUSE_SECONDS = 1.0
 # While the other party speaks, a breath is enough to end a turn.
 BREATH_SECONDS = 0.3
 # Longer monologues are cut at the end of a sentence, so that a quote stays readable.

@@ -13,7 +13,7 @@ from tasks.engines.analyst.openai.case import CUT, Case
 
 MOST = 3  # utterances of one proof
 QUOTE_CHARS = 600  # of a quote that are compared
-# Measured on real answers: exact quotes score 100, re-punctuated or re-spelled ones 77 to 90, invented and paraphrased ones below 66.
+# Measured: exact quotes score 100, re-punctuated and re-spelled ones 77 and more, invented and paraphrased ones 65 and less.
 CERTAIN, PLAUSIBLE = 90.0, 75.0
 PROBLEMS = {
     "none": "не указана реплика-доказательство",
@@ -66,9 +66,7 @@ def _anchor(case: Case, known: Sequence[int], quote: str) -> tuple[int, float]:
     """The utterance that holds the quote best: a cited one, or its neighbour when that one is certain and the cited one is not."""
     best = max(known, key=lambda n: _score(case, quote, n))
     score = _score(case, quote, best)
-    if score >= PLAUSIBLE:
-        return best, score
-    near = {n + step for n in known for step in (-1, 1)} & set(case.telling)
+    near = {n + step for n in known for step in (-1, 1)} & set(case.telling) if score < CERTAIN else set()
     other = max(sorted(near), key=lambda n: _score(case, quote, n), default=best)
     return (other, _score(case, quote, other)) if _score(case, quote, other) >= CERTAIN else (best, score)
 

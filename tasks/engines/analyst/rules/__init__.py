@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from checklists.definitions import Checklist, Table
-from checklists.findings import FieldFinding, Findings, StageFinding, TableFindings, Usage
+from checklists.findings import Findings, StageFinding, TableFindings, Usage
 from checklists.transcript import Transcript
 from core.clock import monotonic
 from core.settings import Settings
 from tasks.engines.analyst import Context
-from tasks.engines.analyst.rules import acts, semantic
+from tasks.engines.analyst.rules import acts, extraction, semantic
 from tasks.engines.analyst.rules.analysis import Analyses, Analysis
 from tasks.engines.analyst.rules.judge import Judge
 from tasks.engines.analyst.rules.rubric import Rubrics
@@ -43,7 +43,7 @@ class RulesAnalyst:
         """A value, or None with a reason, for every field."""
         started = monotonic()
         analysis = self._analyses.of(transcript)
-        fields = tuple(FieldFinding(name=f.name, reason="В разговоре не названо.", confidence=0.5) for f in table.fields)
+        fields = extraction.extract(analysis, table, context)
         return TableFindings(fields=fields, usage=self._usage(started), flags=flags(analysis))
 
     def _usage(self, started: float) -> Usage:

@@ -1,4 +1,4 @@
-"""Phones, e-mails and tax numbers, also spelled out loud."""
+"""Phones and e-mails, also spelled out loud."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.engines.analyst.rules.numbers import Number
+from core import digits
 from tasks.engines.analyst.rules.text import Token
 
 PHONE_DIGITS = 10
@@ -39,25 +39,22 @@ SPELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A normal form over `tokens[start:end]`: `+7…`, `name@host.zone`, or the digits of an INN."""
+    """A normal form over `tokens[start:end]`: `+7…` or `name@host.zone`."""
 
     value: str
     start: int
     end: int
 
 
-def phones(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Contact]:
+def phones(tokens: Sequence[Token], text: str) -> list[Contact]:
     """Russian numbers of ten or eleven digits, however they were grouped in speech."""
-    found: list[Contact] = []
-    for run in _runs(tokens, numbers):
+    line = [digits.Line("", text)]
+    found = []
+    for run in digits.runs(line, digits.groups(line, 0), across=False):
         for first in range(len(run)):
-            digits = ""
-            for last in range(first, len(run)):
-                digits += _spelled(tokens, run[last])
-                if len(digits) >= PHONE_DIGITS and (value := _phone(digits)) and (last + 1 == len(run) or len(digits) == 11):
-                    found.append(Contact(value, run[first].start, run[last].end))
-                    break
-            if found and found[-1].start >= run[0].start:
+            value = russian_phone("".join(g.digits for g in run[first:]))
+            if value:
+                found.append(Contact(value, *_tokens_of(tokens, run[first].start, run[-1].end)))
                 break
     return found
 
@@ -69,46 +66,11 @@ def emails(tokens: Sequence[Token], text: str) -> list[Contact]:
     return written or [c for c in spoken if c is not None]
 
 
-def inns(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Contact]:
-    """Ten or twelve digits, said or written; the checksum is `valid_inn`."""
-    found = []
-    for run in _runs(tokens, numbers):
-        digits = "".join(_spelled(tokens, n) for n in run)
-        if len(digits) in (10, 12):
-            found.append(Contact(digits, run[0].start, run[-1].end))
-    return found
-
-
-def valid_inn(digits: str) -> bool:
-    """The checksum of the tax service, for ten and twelve digits."""
-    weights = {10: [(2, 4, 10, 3, 5, 9, 4, 6, 8)], 12: [(7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)]}
-    rows = weights.get(len(digits), [])
-    return bool(rows) and all(sum(w * int(d) for w, d in zip(row, digits, strict=False)) % 11 % 10 == int(digits[len(row)]) for row in rows)
-
-
-def _phone(digits: str) -> str | None:
-    if len(digits) == 11 and digits[0] in "78":
-        digits = digits[1:]
-    return "+7" + digits if len(digits) == PHONE_DIGITS and digits[0] in "3489" else None
-
-
-def _runs(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[list[Number]]:
-    """Numbers that stand next to each other, with nothing but marks and «плюс» between them."""
-    runs: list[list[Number]] = []
-    for number in numbers:
-        between = tokens[runs[-1][-1].end : number.start] if runs else []
-        if runs and len(between) <= 3 and all(t.norm in "()-–—+., " or t.norm in ("код", "и", "потом", "дальше", "там") for t in between):
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
-
-
-def _spelled(tokens: Sequence[Token], number: Number) -> str:
-    """The digits a listener writes down: «ноль пять» is two numbers, 0 and 5; «18 600» keeps its zeros."""
-    if number.digits:
-        return "".join(t.norm for t in tokens[number.start : number.end] if t.norm.isdigit())
-    return f"{number.value:.0f}" if number.value == int(number.value) else ""
+def russian_phone(spelled: str) -> str | None:
+    """`+7…` of ten digits, or of eleven that start with 7 or 8."""
+    if len(spelled) == PHONE_DIGITS + 1 and spelled[0] in "78":
+        spelled = spelled[1:]
+    return "+7" + spelled if len(spelled) == PHONE_DIGITS and spelled[0] in "3489" else None
 
 
 def _tokens_of(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:

@@ -7,12 +7,17 @@ from collections.abc import Iterator
 
 from tasks.engines.analyst.rules import intros
 from tasks.engines.analyst.rules.scene import Scene, Turn, asks_price
+from tasks.engines.analyst.rules.text import words_of
 
 # Groups of the neighbouring turns that tell what a turn is: the question before an answer, the assent after a proposal.
 BEFORE = ("obj.", "ask.", "price.word", "hello", "bye.", "yes", "no", "step.")
 AFTER = ("yes", "no", "filler", "obj.", "bye.", "step.vague", "step.action", "hello", "price.word")
 NEEDS = frozenset(("ask.task", "ask.situation", "ask.problem", "ask.purpose", "ask.preference"))
 TERMS = frozenset(("ask.budget", "ask.timing", "ask.volume", "ask.decider"))
+KIND = words_of(
+    "хороший добрый приятный удачный отличный прекрасный теплый легкий спокойный счастливый крепкий продуктивный чудесный замечательный мягкий "
+    "светлый вкусный ясный успешный самый лучший наилучший всякий быстрый уютный солнечный"
+)
 SHORT, LONG = 3, 12  # words
 
 
@@ -82,7 +87,22 @@ def _shape(scene: Scene, turn: Turn) -> Iterator[str]:
             yield "long statement"
 
 
+def _wishes(turn: Turn) -> bool:
+    """«тёплого вам дня», «мягкой посадки»: a kind adjective and a noun, both in the genitive."""
+    words = turn.words
+    for at, word in enumerate(words):
+        if word.lemmas & KIND and "gent" in word.grammar.tags:
+            after = [w for w in words[at + 1 : at + 4] if w.norm not in ("вам", "тебе", "вашей", "вашему", "всем", "и")][:1]
+            if after and {"NOUN", "gent"} <= after[0].grammar.tags:
+                return True
+    return False
+
+
 def _entities(turn: Turn) -> Iterator[str]:
+    if _wishes(turn):
+        yield "bye wishes"
+    if any(w.norm in ("пусть", "пускай") for w in turn.words):
+        yield "bye let it"
     if turn.money:
         yield "money"
         if any(m.sure for m in turn.money):

@@ -25,7 +25,7 @@ NEAR = 4  # words
 def cues(scene: Scene, turn: Turn) -> frozenset[str]:
     """Named signs that the turn does or does not introduce its speaker, about the likeliest name in it."""
     found: set[str] = set()
-    person = _likeliest(turn)
+    person = likeliest(turn)
     if person is not None:
         found.update(_cues(turn, person))
         if person.text.split()[0] in _listener_names(scene, turn):
@@ -40,7 +40,7 @@ def cues(scene: Scene, turn: Turn) -> frozenset[str]:
     return frozenset(found)
 
 
-def _likeliest(turn: Turn) -> Person | None:
+def likeliest(turn: Turn) -> Person | None:
     """Of several names, the one without a patronymic that stands by a role or a company; the later one on a tie."""
     plain = [p for p in turn.people if not any("Patr" in t.grammar.tags for t in turn.tokens[p.start : p.end])] or list(turn.people)
     return max(
@@ -96,7 +96,7 @@ def _cues(turn: Turn, person: Person) -> Iterator[str]:
         yield "intro asked"
     if words_after and words_after[0].norm in ("вы", "вам", "вас", "скажите", "подскажите", "расскажите", "очень", "удобно", "меня", "это"):
         yield "intro then you"
-    if "nomn" not in tokens[person.start].grammar.tags:
+    if not tokens[person.start].grammar.nominative:
         yield "intro oblique"
 
 

@@ -25,13 +25,18 @@ TELLING = frozenset("расскажите расскажи опишите под
 
 @dataclass(frozen=True)
 class Turn:
-    """One utterance that counts. `id` is its number in the transcript, `place` its place among those that count."""
+    """One utterance that counts. `id` is its number in the transcript, `place` its place among those that count.
+
+    `said` are its original words; `length` is that of their repaired form, of which the tokens hold offsets.
+    """
 
     id: int
     place: int
     speaker: Speaker
     tokens: tuple[Token, ...]
     seconds: tuple[float, float]
+    said: str
+    length: int
     millions: bool = field(default=False, compare=False)
     asked_price: bool = field(default=False, compare=False)
 
@@ -43,6 +48,19 @@ class Turn:
     def plain(self) -> str:
         """Words alone, in lower case: what the sentence encoder reads, the same for clean and recognised text."""
         return " ".join(t.norm for t in self.words)
+
+    @cached_property
+    def written(self) -> str:
+        """The repaired text of the tokens, each at its offset; what was cut out is blank."""
+        out, at = "", 0
+        for token in self.tokens:
+            out += " " * (token.start - at) + token.norm
+            at = token.end
+        return out
+
+    def said_from(self, offset: int) -> str:
+        """The original words from an offset of `written`; empty where repairs have moved the offsets."""
+        return self.said[offset:] if len(self.said) == self.length else ""
 
     @cached_property
     def hits(self) -> tuple[Hit, ...]:
@@ -71,7 +89,7 @@ class Turn:
 
     @cached_property
     def phones(self) -> tuple[contacts.Contact, ...]:
-        return tuple(contacts.phones(self.tokens, self.numbers))
+        return tuple(contacts.phones(self.tokens, self.written))
 
     @cached_property
     def money(self) -> tuple[money.Money, ...]:
@@ -151,21 +169,17 @@ def scene(transcript: Transcript) -> Scene:
         if any(t.is_word for t in clean):
             kept.append((utterance, clean))
     millions = _speaks_of_millions([t for _, t in kept])
-    turns = tuple(
-        Turn(
-            u.id,
-            place,
-            u.speaker,
-            t,
-            (u.start, u.end),
-            millions,
-            place > 0 and kept[place - 1][0].speaker != u.speaker and asks_price(kept[place - 1][1]),
-        )
-        for place, (u, t) in enumerate(kept)
-    )
+    turns = tuple(_turn(kept, place, millions=millions) for place in range(len(kept)))
     marks = sum(t.norm in SENTENCE_ENDS for turn in turns for t in turn.tokens)
     duration = transcript.duration or (transcript.utterances[-1].end if transcript.utterances else 0.0)
     return Scene(turns, transcript.speakers_sure, marks * 3 >= len(turns) > 0, talk, duration)
+
+
+def _turn(kept: Sequence[tuple[Utterance, tuple[Token, ...]]], place: int, *, millions: bool) -> Turn:
+    utterance, clean = kept[place]
+    asked = place > 0 and kept[place - 1][0].speaker != utterance.speaker and asks_price(kept[place - 1][1])
+    times, length = (utterance.start, utterance.end), len(repair(utterance.text))
+    return Turn(utterance.id, place, utterance.speaker, clean, times, utterance.text, length, millions, asked)
 
 
 def asks_price(said: Sequence[Token]) -> bool:

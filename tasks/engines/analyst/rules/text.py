@@ -44,7 +44,7 @@ _morph: Any = None
 class Grammar:
     """What is known of a word form: the lemmas of its likely readings, the first of them, and all their grammemes.
 
-    `name` when a first name is among the likely readings.
+    `name` when a first name is among the likely readings; `nominative` when the word may be a subject.
     """
 
     lemma: str
@@ -52,6 +52,7 @@ class Grammar:
     tags: frozenset[str]
     known: bool
     name: bool = False
+    nominative: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ def grammar(word: str) -> Grammar:
     lemmas = tuple(_plain(p.normal_form) for p in likely)
     tags = frozenset(g for p in parses[:6] if p.score >= 0.05 for g in p.tag.grammemes)
     name = sum(p.score for p in parses if "Name" in p.tag.grammemes) >= 0.2
-    return Grammar(lemmas[0], frozenset(lemmas) | {word}, tags, known=parses[0].is_known, name=name)
+    return Grammar(
+        lemmas[0], frozenset(lemmas) | {word}, tags, known=parses[0].is_known, name=name, nominative=any("nomn" in p.tag for p in parses)
+    )
 
 
 def _plain(word: str) -> str:

@@ -56,8 +56,9 @@ def test_a_detected_language_stays_for_the_call(settings: Settings, dialogue: Pa
 def test_words_lie_inside_the_speech_of_their_channel(settings: Settings, dialogue: Path) -> None:
     transcript = recognise(Job(dialogue, "ogg", manager_channel="left"), Clock(), settings, silent).transcript
     spoken = {0: ((0.4, 11.4), (14.3, 24.8)), 1: ((11.0, 15.0), (24.2, 27.6))}
-    for utterance in transcript.utterances:
-        assert any(a <= utterance.start <= utterance.end <= b for a, b in spoken[utterance.channel or 0])
+    placed = [(u.channel or 0, word) for u in transcript.utterances for word in u.words]
+    outside = [(channel, word) for channel, word in placed if not any(a <= word.start <= word.end <= b for a, b in spoken[channel])]
+    assert outside == []
 
 
 def test_the_manager_field_decides_and_nothing_else(settings: Settings, dialogue: Path) -> None:
