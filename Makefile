@@ -29,7 +29,7 @@ down: $(STAMP)  ## Stop a stack that runs in the background: HOME_DIR=var/demo
 	@$(BIN)/rop down --home "$(or $(HOME_DIR),var/demo)"
 
 test: $(STAMP)  ## All tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP)  ## Format, lint, types, floors
 	@$(BIN)/ruff format --check $(CODE)

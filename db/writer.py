@@ -30,12 +30,12 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def run(self, job: Callable[[Session], T]) -> T:
-        """The result of `job`, after it is committed; raises what it raised."""
+    def submit(self, job: Callable[[Session], T]) -> Future[T]:
+        """The future result of `job`: it is there after the commit, or the error is."""
         self._ensure_thread()
         future: Future[T] = Future()
         self._waiting.put((job, future))
-        return future.result()
+        return future
 
     def close(self) -> None:
         """Finish what waits."""

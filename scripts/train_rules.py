@@ -94,7 +94,11 @@ def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
         turns = (
             acts.replied(one.scene, one.objections)
             if act == "answer"
-            else ((t, {}) for t in one.scene.turns if acts.eligible(one.scene, t, act))
+            else (
+                (t, acts.met_with(one.scene, t, act, {"objection": one.objections}))
+                for t in one.scene.turns
+                if acts.eligible(one.scene, t, act)
+            )
         )
         for turn, extra in turns:
             tags = one.dialogue.tags[turn.id]

@@ -59,6 +59,11 @@ class Suites:
         self.checks = len(found)
         return [_broken(table, one, examples) for table, one in found if not one.success]
 
+    def rows(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """The first rows of a query on the data file."""
+        with self._source.get_engine().connect() as connection:
+            return [dict(row) for row in connection.exec_driver_sql(query).mappings().fetchmany(limit)]
+
 
 def _expectation(one: dict[str, Any]) -> dict[str, Any]:
     """An expectation of ours as the library writes it."""
@@ -69,14 +74,14 @@ def _expectation(one: dict[str, Any]) -> dict[str, Any]:
 
 def _broken(table: str, one: ExpectationValidationResult, examples: int) -> dict[str, Any]:
     found, meta = one.result, (one.expectation_config.meta or {}) if one.expectation_config else {}
-    rows = found.get("details", {}).get("unexpected_rows") or found.get("partial_unexpected_list") or []
-    count = found.get("unexpected_count") or found.get("observed_value") or len(rows)
+    values = found.get("partial_unexpected_list") or []
+    count = str(found.get("unexpected_count") or found.get("observed_value"))
     return {
         "table": table,
         "about": meta.get("about", ""),
         "severity": meta.get("severity", "critical"),
-        "count": int(count) if str(count).isdigit() else len(rows),
-        "examples": list(rows)[:examples] or _troubles(one),
+        "count": int(count) if count.isdigit() else len(values),
+        "examples": list(values)[:examples] or _troubles(one),
     }
 
 
@@ -84,4 +89,4 @@ def _troubles(one: ExpectationValidationResult) -> list[str]:
     """What went wrong in a check that could not be made."""
     found = one.exception_info or {}
     parts = [found] if "exception_message" in found else [part for part in found.values() if isinstance(part, dict)]
-    return [str(part.get("exception_message")) for part in parts]
+    return [str(part["exception_message"]) for part in parts if part.get("exception_message")]

@@ -9,9 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 import yaml
@@ -22,6 +22,9 @@ from core.errors import TransientError
 from core.settings import Settings
 from warehouse import catalog, sql, stores
 from warehouse.batch import DIMENSIONS, FACTS
+
+if TYPE_CHECKING:
+    from warehouse.great import Suites
 
 EXAMPLES = 5  # rows shown of what breaks an expectation
 
@@ -91,7 +94,7 @@ def check(settings: Settings) -> QualityReport:
     suites = Suites(folder, sample)
     for table, columns in _columns().items():
         suites.add(table, [_shape(columns), *expectations(table)])
-    broken = [Broken(**one) for one in suites.run(EXAMPLES)]
+    broken = [_with_rows(suites, Broken(**one)) for one in suites.run(EXAMPLES)]
     return QualityReport(suites.checks, broken, str(suites.pages), round(clock.monotonic() - started, 3))
 
 
@@ -104,6 +107,12 @@ def _spelled_out(one: dict[str, Any]) -> dict[str, Any]:
     if "none" not in one:
         return one
     return one | {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": one["none"]}}
+
+
+def _with_rows(suites: Suites, one: Broken) -> Broken:
+    """The rows that a `none` query found: the library only counts them."""
+    queries = [expected["none"] for expected in expectations(one.table) if expected["about"] == one.about and "none" in expected]
+    return one if one.examples or not queries else replace(one, examples=suites.rows(queries[0], EXAMPLES))
 
 
 def _shape(columns: list[str]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Writer:
         """Temporary tables: the ids, their calls with offices, and which of them are known already."""
         ids = pa.table({"call_id": pa.array(batch.call_ids, pa.string())})
         self._from_arrow(ids, "CREATE OR REPLACE TEMP TABLE loading_ids AS FROM arriving")
-        calls = self._arrow("fact_call", batch.rows.get("fact_call", ()))
+        calls = self.arrow("fact_call", batch.rows.get("fact_call", ()))
         self._from_arrow(calls, "CREATE OR REPLACE TEMP TABLE loading_call AS FROM arriving")
         self._connection.execute(sql.read("loading/offices.sql"))
         self._connection.execute(KNOWN)
@@ -97,9 +97,9 @@ class Writer:
 
     def _insert(self, name: str, rows: Rows) -> None:
         if rows:
-            self._from_arrow(self._arrow(name, rows), f"INSERT INTO {name} BY NAME FROM arriving")
+            self._from_arrow(self.arrow(name, rows), f"INSERT INTO {name} BY NAME FROM arriving")
 
-    def _arrow(self, name: str, rows: Rows) -> pa.Table:
+    def arrow(self, name: str, rows: Rows) -> pa.Table:
         """The rows in the types of the table; a missing column is null."""
         if name not in self._schemas:
             self._schemas[name] = self._connection.execute(f"FROM {name} LIMIT 0").to_arrow_table().schema

@@ -19,6 +19,7 @@ from db import appeals, calls, deliveries, directory, endpoints, marks, overview
 from db.models import Call, Endpoint, TranscriptRow
 
 UNSURE_WORDS = 0.5  # recognition confidence below which a line is shown as doubtful
+SHOWN_ELSEWHERE = "unsure_speakers"  # the transcript says it itself
 router = APIRouter()
 
 
@@ -77,6 +78,7 @@ def _all(session: Session, view: View, call_id: str) -> dict[str, Any]:
     heard = Transcript.model_validate(row.content) if row else None
     marked, objections = marks.current(session, call_id), appeals.of_call(session, call_id)
     cards = [scorecard.card(session, one, heard, marked, objections) for one in results.current(session, call_id, "checklist")]
+    tables = [scorecard.table(session, one, heard) for one in results.current(session, call_id, "table")]
     sent = deliveries.log(session, call_id=call_id)
     history = overview.revisions(session, call_id)
     events = calls.timeline(session, call_id)
@@ -92,7 +94,8 @@ def _all(session: Session, view: View, call_id: str) -> dict[str, Any]:
         "lines": _lines(heard, cards) if heard else [],
         "picture": _picture(row, heard),
         "cards": cards,
-        "tables": [scorecard.table(session, one, heard) for one in results.current(session, call_id, "table")],
+        "tables": tables,
+        "notes": _notes(call, heard, cards, tables),
         "deliveries": sent,
         "addresses": _addresses(session),
         "steps": story.tell(view, events, recording, row, history, marked, sent),
@@ -105,6 +108,13 @@ def _stamp(session: Session, call: Call) -> str:
     kinds: tuple[results.Kind, ...] = ("checklist", "table")
     current = [row.result_id for kind in kinds for row in results.current(session, call.call_id, kind)]
     return ids.content_hash([overview.public(call.status), call.attempt, current])
+
+
+def _notes(call: Call, heard: Transcript | None, cards: list[scorecard.Card], tables: list[scorecard.TableCard]) -> list[str]:
+    """What the ingress, the recogniser and the engines want a person to know, each once."""
+    flags = [flag for one in (*cards, *tables) for flag in one.row.content.get("flags", ())]
+    every = [*call.warnings, *(heard.warnings if heard else ()), *flags]
+    return [note for note in dict.fromkeys(every) if note != SHOWN_ELSEWHERE]
 
 
 def _lines(heard: Transcript, cards: list[scorecard.Card]) -> list[Line]:

@@ -17,6 +17,7 @@ from core.errors import BadDefinition
 Content = dict[str, Any]
 
 SOURCE = "описание"
+NOT_TEXT = {"line": 1, "path": "", "what": "в тексте есть недопустимые знаки", "fix": "наберите его заново, не вставляя из другого файла"}
 STARTERS: dict[str, Content] = {
     "checklist": {
         "schema": "checklist/v1",
@@ -31,6 +32,7 @@ NEW_ITEMS: dict[str, Content] = {
     "criteria": {"ask": ""},
     "fields": {"type": "string", "title": ""},
 }
+WHOLE = {"synonyms"}  # mappings that a form shows whole: what is not in it was taken away
 # What an item of a list is called by, and what a new one is called.
 NAMED_BY = {"stages": ("id", "stage"), "criteria": ("id", "criterion"), "fields": ("name", "field")}
 LISTS = {"vocabulary", "examples", "counter_examples", "any", "none", "cues", "values", "deal_stages", "offices", "managers"}
@@ -56,6 +58,8 @@ def check(text: str) -> Checked:
         return Checked(loader.load_text(text, SOURCE))
     except BadDefinition as error:
         return Checked(None, tuple(error.fields["problems"]))
+    except yaml.YAMLError:
+        return Checked(None, (NOT_TEXT,))
 
 
 def dump(content: Content) -> str:
@@ -172,7 +176,7 @@ def _number(text: str) -> Any:
 def _merged(old: Any, new: Any) -> Any:
     """`new` over `old`: mappings by key, items of lists by the id they had when the form was made."""
     if isinstance(new, dict) and isinstance(old, dict):
-        return old | {key: _merged(old.get(key), value) for key, value in new.items() if key != "origin"}
+        return old | {key: value if key in WHOLE else _merged(old.get(key), value) for key, value in new.items() if key != "origin"}
     if isinstance(new, list) and new and isinstance(new[0], dict):
         known = {str(one.get("id") or one.get("name")): one for one in old or [] if isinstance(one, dict)} if isinstance(old, list) else {}
         return [_merged(known.get(str(one.get("origin")), {}), one) for one in new]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from asyncio import wrap_future
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from api.answers import keyed
@@ -34,12 +36,13 @@ NOT_AUDIO = {400: "Некорректные параметры, или файл 
     openapi_extra=accepts(Upload),
     responses=keyed(400, 409, 413, texts=NOT_AUDIO),
 )
-def audio_upload(request: Request, context: Ctx, caller: RequiredKey, upload: Annotated[Upload, Depends(body(Upload))]) -> Accepted:
+async def audio_upload(request: Request, context: Ctx, caller: RequiredKey, upload: Annotated[Upload, Depends(body(Upload))]) -> Accepted:
     """Принимает ссылку на запись и ставит звонок в очередь на анализ."""
     request.state.logged["call_id"] = upload.call_id
     new = _new_call(upload, caller, context.settings)
-    new = _probed(context, new)
-    context.writer.run(partial(_accept, new))
+    if context.settings.probe == "on":
+        new = await run_in_threadpool(_probed, context, new)
+    await wrap_future(context.writer.submit(partial(_accept, new)))
     context.starter.start(new.call_id)
     return Accepted(call_id=new.call_id)
 
@@ -62,8 +65,6 @@ def _new_call(upload: Upload, caller: Caller, settings: Settings) -> NewCall:
 
 def _probed(context: Context, new: NewCall) -> NewCall:
     """Refuse what is proven to be no audio; whatever else is wrong with the address is left to the flow."""
-    if context.settings.probe == "off":
-        return new
     _refuse_known(context, new.call_id)
     try:
         peek(new.audio_url, context.settings, context.http)

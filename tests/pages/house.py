@@ -143,19 +143,20 @@ class House:
 
     def fail(self, call_id: str, reason: RopError | None = None, manager: str = "mgr_001", at: datetime | None = None) -> None:
         """A call that could not be processed."""
-        at = at or clock.now()
         self.accept(call_id, manager, at)
-        with self.database.begin() as session:
-            token = calls.claim(session, call_id, f"run-{call_id}", at, 60).token
-            calls.finish(session, call_id, token, "failed", at, reason or BadAudio())
+        self.finish(call_id, "failed", reason or BadAudio(), at)
 
     def silent(self, call_id: str, manager: str = "mgr_001", at: datetime | None = None) -> None:
         """A call in which nobody speaks."""
-        at = at or clock.now()
         self.accept(call_id, manager, at)
+        self.finish(call_id, "no_speech", at=at)
+
+    def finish(self, call_id: str, status: str, reason: RopError | None = None, at: datetime | None = None) -> None:
+        """Bring an accepted call to its end, as a flow would."""
+        at = at or clock.now()
         with self.database.begin() as session:
             token = calls.claim(session, call_id, f"run-{call_id}", at, 60).token
-            calls.finish(session, call_id, token, "no_speech", at)
+            calls.finish(session, call_id, token, status, at, reason)
 
     def attempt(self, call_id: str, status_code: int | None, response: str = "", error_code: str | None = None) -> None:
         """What the CRM answered to the webhooks of the call."""
@@ -175,7 +176,9 @@ class House:
             for number in range(calls_a_day):
                 manager = chance.choice(list(skill) if day > 20 else [m for m in skill if m != "mgr_005"])
                 at = now - timedelta(days=day) + timedelta(minutes=30 * number)
-                passed = [stage for stage in STAGES if chance.random() < skill[manager] - (0.25 if stage in ("next_step", "objection") else 0)]
+                passed = [
+                    stage for stage in STAGES if chance.random() < skill[manager] - (0.25 if stage in ("next_step", "objection") else 0)
+                ]
                 skipped = ["objection"] if chance.random() < 0.3 else []
                 kept = [stage for stage in passed if stage not in skipped]
                 self.call(f"call_{day:02}_{number}", manager, at, kept, skipped, deal_stage_id=chance.choice(stages), deal_id=f"deal_{day}")
@@ -205,14 +208,25 @@ class House:
         with wave.open(str(sound)) as file:
             seconds, rate, channels = file.getnframes() / file.getframerate(), file.getframerate(), file.getnchannels()
         row = Recording(call_id=call_id, path=path, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), format="wav")
-        row.codec, row.channels, row.sample_rate, row.duration, row.created_at = "pcm_u8", channels, rate, seconds, at + timedelta(seconds=3)
+        row.codec, row.channels, row.sample_rate, row.duration, row.created_at = (
+            "pcm_u8",
+            channels,
+            rate,
+            seconds,
+            at + timedelta(seconds=3),
+        )
         with self.database.begin() as session:
             results.save_recording(session, row)
 
 
 def build(home: Path, database: Database | None = None, **settings: object) -> House:
     """An empty house on `database`, or on SQLite in `home`; no Prefect answers."""
-    closed = {"prefect_api_url": "http://127.0.0.1:1/api", "prefect_seconds": 0.2, "allowed_networks": "127.0.0.1/32", "sign_in_limit": 1000}
+    closed = {
+        "prefect_api_url": "http://127.0.0.1:1/api",
+        "prefect_seconds": 0.2,
+        "allowed_networks": "127.0.0.1/32",
+        "sign_in_limit": 1000,
+    }
     made = Settings(**({"home": home} | closed | settings))  # type: ignore[arg-type]
     own = database or Database(made.db_url)
     if own.is_sqlite:

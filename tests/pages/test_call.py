@@ -25,7 +25,9 @@ def sound(tmp_path: Path) -> Path:
 
 def stage(page: str, stage_id: str) -> str:
     """The part of the page that is about one stage."""
-    found = re.search(rf'<li class="stage (?:(?!<li class="stage).)*?id="{CHECKLIST}-{stage_id}".*?(?=<li class="stage|</ol>)', page, re.DOTALL)
+    found = re.search(
+        rf'<li class="stage (?:(?!<li class="stage).)*?id="{CHECKLIST}-{stage_id}".*?(?=<li class="stage|</ol>)', page, re.DOTALL
+    )
     assert found is not None
     return found[0]
 
@@ -82,7 +84,9 @@ def test_a_mark_stands_beside_the_machines_and_can_be_taken_back(visit: Visit, h
 def test_a_mark_needs_a_stage_a_score_and_a_reason(visit: Visit, house: House, bad: dict[str, str]) -> None:
     house.call("c1")
     head = visit("head")
-    answer = head.post("/calls/c1/mark", data=PRICE | {"score": "1", "reason": "да"} | bad, headers={"referer": "http://testserver/calls/c1"})
+    answer = head.post(
+        "/calls/c1/mark", data=PRICE | {"score": "1", "reason": "да"} | bad, headers={"referer": "http://testserver/calls/c1"}
+    )
     assert answer.headers["location"] == "/calls/c1"
     page = head.get("/calls/c1").text
     assert 'class="note flash poor"' in page

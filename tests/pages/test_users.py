@@ -68,7 +68,9 @@ def test_a_token_opens_its_own_purpose_until_it_expires(database: Database, boss
 def test_a_new_password_and_a_closed_sign_in_end_every_session_and_link(database: Database, boss: str) -> None:
     with database.begin() as session:
         other = users.create(session, "other", "admin", NOW).user_id
-        tokens = [(users.open_session(session, who, NOW, DAY), users.open_session(session, who, NOW, DAY, "invite")) for who in (boss, other)]
+        tokens = [
+            (users.open_session(session, who, NOW, DAY), users.open_session(session, who, NOW, DAY, "invite")) for who in (boss, other)
+        ]
         users.set_password(session, boss, users.hash_password("long enough"))
         users.disable(session, other, NOW)
         for cookie, link in tokens:

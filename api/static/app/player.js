@@ -101,6 +101,12 @@ function start(audio) {
     event.preventDefault();
     act();
   });
+  // A link with ?t=SECONDS, as reports have it, opens the call at that moment.
+  const wanted = Number(new URLSearchParams(location.search).get("t"));
+  if (wanted > 0) {
+    seek(wanted);
+    lines[current]?.scrollIntoView({ block: "center" });
+  }
   show();
 }
 

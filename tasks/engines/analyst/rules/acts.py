@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,15 @@ MANAGER_ACTS: tuple[Act, ...] = ("hello", "name", "needs", "terms", "benefit", "
 AROUND = 9  # words on each side of a sum, a date or a name that say what it is
 REPLY_TURNS = 4  # turns after an objection in which the manager's words may still answer it
 OBJECTION_LIKELY = 0.3  # below this no reply is looked for
+
+
+class Span(Protocol):
+    """A range of tokens."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ SEEN: Mapping[str, tuple[str, ...]] = {
     "objection": ("obj", "yes", "no", "ask", "words", "short", "first", "hypo", "bye", "hello", "price.word", "step", "before money", "before step", "before price", "money", "verb", "не", "comparative", "by "),
     "answer": ("answer", "benefit", "ask", "words", "short", "long", "comparative", "price", "money", "bye", "verb", "obj", "first reply", "customer between", "filler", "step", "not ", "second", "by "),
     "price": ("money", "price", "before asks", "before price", "ask", "second", "obj", "hypo", "not ", "verb past", "raw", "moment past", "after obj", "by "),
-    "step": ("step", "moment", "hour", "after yes", "after no", "after step", "after moment", "after bye", "before moment", "before step", "before yes", "before no", "verb", "ask", "hypo", "not ", "bye", "by "),
+    "step": ("step", "moment", "hour", "after yes", "after no", "after step", "after moment", "after bye", "after obj", "before moment", "before step", "before yes", "before no", "verb", "ask", "hypo", "not ", "bye", "by "),
     "bye": ("bye", "hello", "yes", "no", "filler", "short", "words", "ask", "not ", "by "),
 }  # fmt: skip
 
@@ -139,11 +148,17 @@ def rows(scene: Scene) -> dict[int, dict[str, float]]:
 
 def focus(turn: Turn, act: str) -> Turn:
     """The part of a long turn around what the act cannot be without; the turn itself where that is all of it."""
-    spans = {"price": turn.money, "step": turn.moments, "name": turn.people}.get(act, ())
+    spans: Sequence[Span] = {"price": turn.money, "step": turn.moments, "name": turn.people}.get(act, ())
     if not spans or len(turn.tokens) <= 2 * AROUND:
         return turn
     kept = {i for span in spans for i in range(span.start - AROUND, span.end + AROUND)}
     return replace(turn, tokens=tuple(t for i, t in enumerate(turn.tokens) if i in kept))
+
+
+def met_with(scene: Scene, turn: Turn, act: str, found: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """How a proposal was met: the probability that the other side's next words object to it."""
+    after = scene.following(turn) if act == "step" else None
+    return {"after objection": found["objection"].get(after.place, 0.0)} if after else {}
 
 
 def replied(scene: Scene, objections: Mapping[int, float]) -> Iterator[tuple[Turn, dict[str, float]]]:
@@ -184,6 +199,6 @@ def score(scene: Scene, models: Models, vectors: Mapping[int, Vectors] | None) -
     found: dict[str, dict[int, float]] = {}
     for act in (*CUSTOMER_ACTS, *MANAGER_ACTS):
         if act != "answer":
-            found[act] = {t.place: one(act, t, {}) for t in scene.turns if eligible(scene, t, act)}
+            found[act] = {t.place: one(act, t, met_with(scene, t, act, found)) for t in scene.turns if eligible(scene, t, act)}
     found["answer"] = {t.place: one("answer", t, extra) for t, extra in replied(scene, found["objection"])}
     return found

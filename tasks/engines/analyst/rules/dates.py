@@ -73,7 +73,7 @@ TIMES: list[tuple[re.Pattern[str], str]] = [
         re.compile(rf"\b{TIME_BEFORE} #(?P<h>[0-9]{{1,2}})(?: #0)?(?: #(?P<m>[0-5]?[0-9]))?(?: (?P<part>утро|день|вечер))?(?![.0-9])"),
         "hour",
     ),
-    (re.compile(rf"\b(?:{WD}|завтра|сегодня|послезавтра) ,? ?#(?P<h>[0-9]{{1,2}}) #(?P<m>[0-5]?[0-9])\b"), "hour"),
+    (re.compile(rf"\b(?:{WD}|завтра|сегодня|послезавтра)(?: [а-я]+){{0,2}} ,? ?#(?P<h>[0-9]{{1,2}}) #(?P<m>[0-5]?[0-9])\b"), "hour"),
     (re.compile(r"\bполдень\b"), "noon"),
     (re.compile(r"\b(?P<rel>после|до|в|перед) обед\b"), "lunch"),
     (re.compile(r"\b@(?P<half>[12]) половина день\b|@(?P<half2>[12]) половина день"), "half_day"),
@@ -215,7 +215,22 @@ def _clocks(line: canon.Line, tokens: Sequence[Token]) -> list[Clock]:
                 kind == "hour" and (RANGE_OF_COUNTS.match(line.text[match.end() :]) or _counts_something(tokens, start, end))
             ):
                 found.append(clock)
-    return sorted(found, key=lambda c: c.start)
+    return _of_day(sorted(found, key=lambda c: c.start))
+
+
+def _of_day(clocks: list[Clock]) -> list[Clock]:
+    """«вечером в восемь» is one time, and in the evening."""
+    kept: list[Clock] = []
+    for clock in clocks:
+        last = kept[-1] if kept else None
+        if last and clock.start - last.end <= 2 and last.sure != clock.sure:
+            exact, part = (last, clock) if last.sure else (clock, last)
+            later = part.at.hour >= PARTS["день"].hour and exact.at.hour < 12
+            at = exact.at.replace(hour=exact.at.hour + 12) if later else exact.at
+            kept[-1] = replace(exact, at=at, start=last.start, end=max(last.end, clock.end))
+        else:
+            kept.append(clock)
+    return kept
 
 
 def _counts_something(tokens: Sequence[Token], start: int, end: int) -> bool:

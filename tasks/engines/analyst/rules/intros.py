@@ -40,6 +40,11 @@ def cues(scene: Scene, turn: Turn) -> frozenset[str]:
     return frozenset(found)
 
 
+def about(turn: Turn, person: Person) -> frozenset[str]:
+    """The signs about one of the names."""
+    return frozenset(_cues(turn, person))
+
+
 def likeliest(turn: Turn) -> Person | None:
     """Of several names, the one without a patronymic that stands by a role or a company; the later one on a tie."""
     plain = [p for p in turn.people if not any("Patr" in t.grammar.tags for t in turn.tokens[p.start : p.end])] or list(turn.people)

@@ -75,7 +75,7 @@ class Lexicon:
                 for group, elements in self.index.get(key, ()):
                     end = _match(elements, words, lemmas, at)
                     if end:
-                        negated = any(w.norm in NEGATIONS for w in words[max(0, at - 2) : at])
+                        negated = group != "no" and any(w.norm in NEGATIONS for w in words[max(0, at - 2) : at])
                         found.add(Hit(group, places[at], places[end - 1] + 1, negated))
         return sorted(found, key=lambda h: (h.start, h.end, h.group))
 

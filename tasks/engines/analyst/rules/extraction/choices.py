@@ -12,7 +12,7 @@ from tasks.engines.analyst.rules.rubric import content_words
 from tasks.engines.analyst.rules.scene import Turn
 
 OBJECTION_WORDS = frozenset("возражение возразить сомнение отказ причина".split())
-OBJECTED = 0.5  # probability of an objection from which a turn may name its kind
+OBJECTED = 0.35  # probability of an objection from which a turn may name its kind
 
 Hit = tuple[float, int, str, Turn]
 

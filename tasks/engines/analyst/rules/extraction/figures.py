@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from checklists.definitions import TableField
 from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing, cues_of, nearness, overlaps
-from tasks.engines.analyst.rules.money import Money
 from tasks.engines.analyst.rules.numbers import Number
 from tasks.engines.analyst.rules.phrases import Lexicon
 from tasks.engines.analyst.rules.scene import Turn
 
 PRICED = 0.5  # probability of a named price from which a manager's sum is the price
+LEAST_BARE = 100  # a bare «двадцать четыре» may be thousands: no guess
 UNIT_NEAR = 3  # words between a number and what it counts
 
 
@@ -20,11 +20,13 @@ def money(call: Call, field: TableField) -> Found | Missing:
     rows: list[tuple[float, int, Found]] = []
     for turn in call.turns(field):
         for one in turn.money:
+            if not one.sure and one.value < LEAST_BARE and not one.per:
+                continue
             near = nearness(call, cues, turn, one.start, one.end)
             priced = prices.get(turn.place, 0.0)
             score = max(near, priced if priced >= PRICED else 0.0) * (1.0 if field.speaker != "manager" or priced >= PRICED else 0.5)
             confidence = min(0.95, 0.4 + 0.4 * score + (0.15 if one.sure else 0.0))
-            rows.append((round(score, 2), -turn.place, Found(_amount(one), (turn.id,), confidence)))
+            rows.append((round(score, 2), -turn.place, Found(one.value, (turn.id,), confidence)))
     if not rows:
         return Missing("Денежная сумма не названа.", 0.8)
     best = max(rows, key=lambda row: row[:2])
@@ -61,7 +63,3 @@ def _unit(cues: Lexicon, turn: Turn, one: Number) -> float:
         if 0 <= hit.start - one.end < UNIT_NEAR or 0 <= one.start - hit.end < UNIT_NEAR:
             return 1.0
     return 0.0
-
-
-def _amount(one: Money) -> float:
-    return one.value

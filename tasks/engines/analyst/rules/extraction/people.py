@@ -10,6 +10,7 @@ from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing
 from tasks.engines.analyst.rules.scene import Turn
 
 ASKED_NAME = frozenset("зовут звать обращаться имя представьтесь величать фамилия фамилию кем".split())
+OWN_SIGNS = frozenset(("intro this", "intro role", "intro self", "intro before company"))
 EARLY = 4  # turns in which a bare name at the start introduces the customer
 
 
@@ -58,7 +59,7 @@ def _addressed(call: Call) -> Found | None:
     for turn in call.scene.turns:
         if call.scene.may(turn, "manager"):
             for one in turn.people:
-                if one.text.split()[0] not in own and one.sure and _vocative(turn, one):
+                if one.text.split()[0] not in own and one.sure and _vocative(turn, one) and not (OWN_SIGNS & intros.about(turn, one)):
                     heard[one.text] += 1
                     places.setdefault(one.text, turn.id)
     if not heard:

@@ -21,13 +21,12 @@ def phone(call: Call, field: TableField) -> Found | Missing:
 
 
 def inn(call: Call, field: TableField) -> Found | Missing:
-    """A tax number whose control digits agree; a phone without a cue is none."""
-    rows = _dictated(call, field, lambda d: d if len(d) in (10, 12) else None)
+    """A tax number beside its cue, since every tenth phone has agreeing control digits too; a wrong one is left to `coerce` to explain."""
+    rows = [r for r in _dictated(call, field, lambda d: d if len(d) in (10, 12) else None) if _cued(call, field, r)]
     good = [r for r in rows if valid_inn(str(r.value))]
-    cued = [r for r in rows if _cued(call, field, r)]
     if good:
         return good[-1]
-    return Found(cued[-1].value, cued[-1].evidence, HALF) if cued else Missing("ИНН не продиктован.", 0.9)
+    return Found(rows[-1].value, rows[-1].evidence, HALF) if rows else Missing("ИНН не продиктован.", 0.9)
 
 
 def email(call: Call, field: TableField) -> Found | Missing:

@@ -19,7 +19,9 @@ HOUSE = frozenset("дом д корпус к строение стр кварт�
 PHRASE_WORDS = 5
 FITS = 0.75  # likeness from which an utterance is taken for a text field
 ADDRESS, COMPANY = frozenset(("адрес", "улица", "куда")), frozenset(("компания", "фирма", "организация", "работодатель"))
-EMPTY_NOUNS = frozenset("вопрос вариант раз время день пример дело информация цена стоимость заявка звонок сайт человек год месяц".split())
+EMPTY_NOUNS = frozenset(
+    "помощь задача проблема скидка вопрос вариант раз время день пример дело информация цена стоимость заявка звонок сайт человек год месяц".split()
+)
 
 
 def string(call: Call, field: TableField) -> Found | Missing:
@@ -103,7 +105,8 @@ def _company(call: Call, field: TableField) -> Found | Missing:
 def _phrase(call: Call, field: TableField) -> Found | Missing:
     """The noun phrase after a cue, or the one right before it: «интересует уборка офиса», «уборка офиса интересует»."""
     cues = cues_of(field)
-    for turn in call.turns(field):
+    turns = sorted(call.turns(field), key=lambda t: t.speaker == "manager")
+    for turn in turns:
         for hit in cues.hits(turn.tokens):
             if hit.negated:
                 continue
