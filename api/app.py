@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from api import assets, openapi, problems
 from api import context as contexts
@@ -37,7 +37,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     app.router.redirect_slashes = False  # a redirect would carry the key of the query string into another place
     app.state.context = context
-    app.include_router(_api())
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     assets.install(app)
     problems.install(app)
@@ -55,10 +56,3 @@ def from_environment() -> FastAPI:
     database = Database(settings.db_url)
     migrate.upgrade(database)
     return create_app(settings, database)
-
-
-def _api() -> APIRouter:
-    api = APIRouter(prefix=PREFIX)
-    for router in ROUTERS:
-        api.include_router(router)
-    return api

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from sqlalchemy import Connection
 
 from api.context import Context, Ctx
 from core import clock
@@ -26,15 +27,18 @@ class Caller:
 NOBODY = Caller(None, {})
 
 
-def _required(request: Request, context: Ctx) -> Caller:
-    found = _identify(request, context)
+def required_caller(request: Request, context: Ctx) -> Caller:
+    """The holder of a live key within its limit; raises `NotAuthenticated` and `RateLimited`."""
+    with context.database.engine.connect() as connection:
+        found = _identify(request, context, connection)
     if found is None:
         raise NotAuthenticated
     return _admit(request, context, found, "api")
 
 
-def _polling(request: Request, context: Ctx) -> Caller:
-    found = _identify(request, context)
+def polling_caller(request: Request, context: Context, connection: Connection) -> Caller:
+    """Who polls: a key within its own limit, or `NOBODY` where the settings let everybody ask."""
+    found = _identify(request, context, connection)
     if found is not None:
         return _admit(request, context, found, "poll")
     if context.settings.call_ready_auth == "required":
@@ -43,15 +47,14 @@ def _polling(request: Request, context: Ctx) -> Caller:
     return NOBODY
 
 
-def _identify(request: Request, context: Context) -> keys.Key | None:
+def _identify(request: Request, context: Context, connection: Connection) -> keys.Key | None:
     """The live key of the request, None without any; raises `NotAuthenticated` for a wrong one or two different ones."""
     given = {one for one in _given(request) if one}
     if not given:
         return None
     if len(given) > 1:
         raise NotAuthenticated
-    with context.database.engine.connect() as connection:
-        key = keys.find(connection, context.secret, given.pop(), clock.now())
+    key = keys.find(connection, context.secret, given.pop(), clock.now())
     if key is None:
         raise NotAuthenticated
     return key
@@ -83,5 +86,4 @@ def _count(context: Context, bucket: str) -> None:
         raise RateLimited(retry_after=max(1, math.ceil(wait)))
 
 
-RequiredKey = Annotated[Caller, Depends(_required)]
-PollingKey = Annotated[Caller, Depends(_polling)]
+RequiredKey = Annotated[Caller, Depends(required_caller)]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from api.context import context_of
 from api.problems import invalid, language_of
 from core.errors import InvalidInput, PermanentError
 
@@ -46,21 +47,26 @@ class BadBody(InvalidInput):
 
 
 def body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency that reads the body in any of the three encodings as `model`; 400 names every wrong field at once."""
+    """A dependency that is the body as `model`."""
 
-    async def read(request: Request) -> Body:
-        raw = await _read(request, request.app.state.context.settings.max_body_bytes)
-        values = await _decode(request, raw, model)
-        _log_unknown(values, model)
-        try:
-            return model.model_validate(values)
-        except ValidationError as error:
-            raise invalid(error.errors(include_url=False, include_input=False), language_of(request.headers)) from None
+    async def dependency(request: Request) -> Body:
+        return await read(request, model)
 
-    return read
+    return dependency
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read(request: Request, model: type[Body]) -> Body:
+    """The body in any of the three encodings as `model`; raises `InvalidInput` that names every wrong field at once."""
+    raw = await _bytes(request, context_of(request).settings.max_body_bytes)
+    values = await _decode(request, raw, model)
+    _log_unknown(values, model)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False), language_of(request.headers)) from None
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(limit=limit)

@@ -59,9 +59,14 @@ def build(settings: Settings, database: Database | None) -> Context:
     )
 
 
-async def _of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """The tools of the process that serves this request."""
     context: Context = request.app.state.context
     return context
+
+
+async def _of(request: Request) -> Context:
+    return context_of(request)
 
 
 async def _language(request: Request) -> str:

@@ -15,6 +15,8 @@ from tasks.prefect_api import PrefectApi
 
 BACKLOG = 10_000  # calls that wait in memory; beyond it they are left to the reconciler
 CLOSE_SECONDS = 5.0  # for the calls that still wait at shutdown
+PACE_SECONDS = 0.05  # between two starts: Prefect takes no more, and in a burst the answers come first
+DOWN_SECONDS = 1.0  # between two tries while Prefect is down
 
 log = structlog.get_logger(__name__)
 
@@ -26,28 +28,25 @@ class Starter:
         self._database = database
         self._prefect = prefect
         self._settings = settings
-        self._waiting: queue.Queue[str | None] = queue.Queue(BACKLOG)
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self, call_id: str) -> None:
         """Trigger the call soon; returns at once and never raises."""
-        self._ensure_thread()
-        try:
-            self._waiting.put_nowait(call_id)
-        except queue.Full:
+        if self._waiting.qsize() >= BACKLOG:
             log.warning("not_triggered", call_id=call_id, error="backlog_full")
+            return
+        self._ensure_thread()
+        self._waiting.put(call_id)
 
     def close(self) -> None:
         """Trigger what still waits, within a bounded time."""
-        with self._starting:
-            thread = self._thread
-        if thread is not None and thread.is_alive():
-            try:
-                self._waiting.put(None, timeout=CLOSE_SECONDS)
-            except queue.Full:
-                return
-            thread.join(CLOSE_SECONDS)
+        self._closing.set()
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(CLOSE_SECONDS)
 
     def _ensure_thread(self) -> None:
         with self._starting:
@@ -57,9 +56,15 @@ class Starter:
 
     def _run(self) -> None:
         while (call_id := self._waiting.get()) is not None:
-            try:
-                trigger(self._database, self._prefect, self._settings, call_id)
-            except RopError as error:
-                log.warning("not_triggered", call_id=call_id, error=error.reason)
-            except Exception:
-                log.exception("not_triggered", call_id=call_id)
+            up = self._trigger(call_id)
+            self._closing.wait(PACE_SECONDS if up else DOWN_SECONDS)
+
+    def _trigger(self, call_id: str) -> bool:
+        """Start one call; false when Prefect did not take it, which leaves it to the reconciler."""
+        try:
+            return trigger(self._database, self._prefect, self._settings, call_id) is not None
+        except RopError as error:
+            log.warning("not_triggered", call_id=call_id, error=error.reason)
+        except Exception:
+            log.exception("not_triggered", call_id=call_id)  # one odd call must not end the thread that starts all others
+        return True

@@ -1,4 +1,7 @@
-"""The rival of the ingress bench: the shortest FastAPI application that stores a posted call in SQLite and looks one up."""
+"""The rival of the ingress bench: the shortest FastAPI application that stores a posted call in SQLite and looks one up.
+
+Beside it, so that one more process can play Prefect: the two requests that start a flow run.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +48,13 @@ def ready(tab: str, call: str) -> dict[str, str]:
     if row is None:
         raise HTTPException(404)
     return {"table": tab, "manager_id": row[0]}
+
+
+@app.get("/api/deployments/name/{flow}/{name}")
+def deployment(flow: str, name: str) -> dict[str, str]:
+    return {"id": f"{flow}-{name}"}
+
+
+@app.post("/api/deployments/{deployment_id}/create_flow_run")
+def run(deployment_id: str) -> dict[str, str]:
+    return {"id": deployment_id}

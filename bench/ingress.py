@@ -1,6 +1,6 @@
 """Accepting calls and answering polls, against the shortest FastAPI and SQLite application that could do it, in the same run.
 
-The ingress runs with everything on: keys, exact rate limit, validation, timeline, logs, metrics, and a Prefect that does not answer.
+The ingress runs with everything on: keys, exact rate limit, validation, timeline, logs, metrics, and a Prefect that takes every run.
 `BENCH_MINUTES=5` lengthens the sustained run from a quarter of a minute.
 """
 
@@ -39,7 +39,8 @@ def main() -> None:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         home = Path(folder)
         plain = _furnish(home)
-        environment = {"ROP_HOME": folder, "ROP_PROBE": "off", "ROP_RATE_LIMIT": "100000", "ROP_PREFECT_API_URL": "http://127.0.0.1:1/api"}
+        prefect = stack.enter_context(_server("bench._bare:app", home / "prefect.log", {}))
+        environment = {"ROP_HOME": folder, "ROP_PROBE": "off", "ROP_RATE_LIMIT": "100000", "ROP_PREFECT_API_URL": f"{prefect}/api"}
         ours = stack.enter_context(_server("--factory", "api.app:from_environment", home / "api.log", environment))
         bare = stack.enter_context(_server("bench._bare:app", home / "bare.log", {"BARE_DATABASE": str(home / "bare.sqlite")}))
         _show("posts/s of 20 clients", *_rates(ours, bare, plain))

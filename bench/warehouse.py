@@ -46,7 +46,8 @@ PLAIN = """
     SELECT c.call_id, c.day, c.manager_id, c.office_id, c.deal_stage_id, k.checklist_id, k.final_completion AS completion
     FROM warehouse.fact_call c LEFT JOIN warehouse.fact_checklist k ON k.call_id = c.call_id;
     CREATE TABLE stages AS
-    SELECT call_id, day, checklist_id, stage_id, stage_name, position, weight, final_score AS score, quote, quote_start, is_carried
+    SELECT call_id, day, checklist_id, stage_id, stage_name, position, weight, final_score AS score, moment_quote, moment_seconds,
+        is_carried
     FROM warehouse.fact_stage;
     CREATE TABLE managers AS FROM warehouse.dim_manager;
     CREATE TABLE offices AS FROM warehouse.dim_office;
@@ -78,14 +79,14 @@ REPORTS = {
         """,
     ),
     "worst moments, one week": (
-        "FROM worst_moments WHERE started_local BETWEEN '2026-01-02' AND '2026-01-08' LIMIT 20",
+        "FROM worst_moments WHERE day BETWEEN '2026-01-02' AND '2026-01-08' LIMIT 20",
         """
         SELECT call_id, c.day, full_name, title, stage_id, stage_name, weight, completion,
-            last_value(nullif(quote, '') IGNORE NULLS) OVER earlier, last_value(quote_start IGNORE NULLS) OVER earlier
+            moment_quote, moment_seconds
         FROM stages s JOIN calls c USING (call_id) JOIN managers USING (manager_id) JOIN offices USING (office_id)
         WHERE c.day BETWEEN '2026-01-02' AND '2026-01-08' AND s.day BETWEEN '2026-01-02' AND '2026-01-08'
-        WINDOW earlier AS (PARTITION BY call_id ORDER BY position ROWS UNBOUNDED PRECEDING)
-        QUALIFY score = -1 ORDER BY weight DESC, completion LIMIT 20
+            AND score = -1
+        ORDER BY weight DESC, completion LIMIT 20
         """,
     ),
     "one manager, one week": (

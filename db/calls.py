@@ -77,18 +77,22 @@ def accept(session: Session, new: NewCall, at: datetime) -> Call:
     """Store a new call, or a failed one anew as its next attempt.
 
     Raises:
-        CallExists: the call is queued, running or done.
+        CallExists: the call is queued, running or done; nothing was changed.
     """
+    receive(session, new, at)
+    return get(session, new.call_id)
+
+
+def receive(session: Session, new: NewCall, at: datetime) -> int:
+    """The same for who needs no more than the number of the attempt."""
     values = asdict(new) | {"warnings": list(new.warnings)}
     fresh = {"status": "received", "received_at": at, "attempt": 1, "progress": 0.0, "runs": 0}
-    if not insert_or_ignore(session, Call, values | fresh):
-        _accept_again(session, values, at)
-    call = get(session, new.call_id)
-    note(session, call, "accepted", at)
-    return call
+    attempt = 1 if insert_or_ignore(session, Call, values | fresh) else _accept_again(session, values, at)
+    _note(session, new.call_id, attempt, "accepted", at, {})
+    return attempt
 
 
-def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> None:
+def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> int:
     anew = {
         "attempt": Call.attempt + 1,
         "status": "received",
@@ -104,11 +108,12 @@ def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> Non
         "finished_at": None,
     }
     failed = and_(Call.call_id == values["call_id"], Call.status == "failed")
-    statement = update(Call).where(failed).values(values | anew).returning(Call.call_id)
-    if session.execute(statement).first() is None:
+    attempt = session.scalar(update(Call).where(failed).values(values | anew).returning(Call.attempt))
+    if attempt is None:
         call = get(session, values["call_id"])
         received = call.received_at.isoformat()
         raise CallExists(call_id=call.call_id, status=public_status(call), received_at=received)
+    return attempt
 
 
 def get(session: Session, call_id: str) -> Call:
@@ -140,7 +145,11 @@ def timeline(session: Session, call_id: str) -> list[CallEvent]:
 
 def note(session: Session, call: Call, name: str, at: datetime, **detail: Any) -> None:
     """Add one step to the call's timeline."""
-    session.execute(NOTE, {"call_id": call.call_id, "attempt": call.attempt, "at": at, "name": name, "detail": detail})
+    _note(session, call.call_id, call.attempt, name, at, detail)
+
+
+def _note(session: Session, call_id: str, attempt: int, name: str, at: datetime, detail: dict[str, Any]) -> None:
+    session.execute(NOTE, {"call_id": call_id, "attempt": attempt, "at": at, "name": name, "detail": detail})
 
 
 def mark_triggered(session: Session, call_id: str, attempt: int, flow_run_id: str, at: datetime) -> None:

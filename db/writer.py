@@ -1,7 +1,7 @@
 """Group commit: what many threads write at the same moment becomes durable in one transaction.
 
-A commit waits for the disk far longer than the statements before it take. One thread collects the jobs of all others, runs each in a
-savepoint of its own and commits once; nobody hears of success before that commit.
+A commit waits for the disk far longer than the statements before it take. One thread collects the jobs of all others, runs them in
+one transaction and commits once; nobody hears of success before that commit.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from core.errors import RopError
 from db.engine import Database
 
 T = TypeVar("T")
-Job = Callable[[Session], Any]
+Task = tuple[Callable[[Session], Any], Future[Any]]
 BATCH = 64  # jobs of one transaction: more only lengthen the wait of the first
 
 
 class Writer:
-    """Runs short write jobs. A job that fails takes nothing with it; a commit that fails fails all of its jobs."""
+    """Runs short write jobs. A job that refuses raises a `RopError` before it changes anything; any other error costs its own job alone."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -61,20 +62,25 @@ class Writer:
             if last:
                 return
 
-    def _commit(self, batch: list[tuple[Job, Future[Any]]]) -> None:
+    def _commit(self, batch: list[Task]) -> None:
         done: list[tuple[Future[Any], Any]] = []
         try:
             with self._database.begin() as session:
                 for job, future in batch:
                     try:
-                        with session.begin_nested():
-                            done.append((future, job(session)))
-                    except Exception as error:  # noqa: BLE001  it is the caller's, who gets it
-                        future.set_exception(error)
-        except Exception as error:  # noqa: BLE001  the commit failed: so did every job of it
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+                        done.append((future, job(session)))
+                    except RopError as refusal:
+                        future.set_exception(refusal)
+        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
+            self._commit_apart([task for task in batch if not task[1].done()], error)
             return
         for future, result in done:
             future.set_result(result)
+
+    def _commit_apart(self, batch: list[Task], error: Exception) -> None:
+        """Find the job that broke the transaction: each once more, in one of its own."""
+        if len(batch) == 1:
+            batch[0][1].set_exception(error)
+            return
+        for task in batch:
+            self._commit([task])

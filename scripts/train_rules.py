@@ -288,9 +288,10 @@ def train_likeness(prepared: Sequence[Prepared], encoder: semantic.Encoder | Non
         labels: list[int] = []
         owners: list[str] = []
         calls: list[tuple[str, int]] = []
-        for criterion in (c for s in checklist.stages for c in s.criteria if c.id in wanted):
-            meant = rubric.meaning(criterion.ask, criterion.examples, criterion.counter_examples, encoder if kind == "semantic" else None)
-            bare = rubric.meaning(criterion.ask, (), (), encoder if kind == "semantic" else None)
+        for stage, criterion in ((s, c) for s in checklist.stages for c in s.criteria if c.id in wanted):
+            rest, reader = rubric.others(checklist, stage, criterion), encoder if kind == "semantic" else None
+            meant = rubric.meaning(criterion.ask, criterion.examples, criterion.counter_examples, reader, rest)
+            bare = rubric.meaning(criterion.ask, (), (), reader, rest)
             for index, one in enumerate(prepared):
                 for turn in one.scene.turns:
                     if one.scene.may(turn, "manager") and len(turn.words) > 1:

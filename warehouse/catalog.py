@@ -34,21 +34,21 @@ def public_url(connection: Connection) -> str:
     return str(_one(connection, "SELECT public_url FROM load_state"))
 
 
-def create(connection: Connection) -> None:
-    """All tables and views, empty; inside the caller's transaction."""
+def create(connection: Connection, public_url: str = "") -> None:
+    """All tables and views, empty; inside the caller's transaction. `public_url` is the base of the links in views."""
     for statements in sql.folder("schema"):
         connection.execute(statements)
     if is_lake(connection):
         connection.execute(sql.read("loading/partitions.sql"))
-    connection.execute(sql.read("loading/state.sql"), [sql.fingerprint("schema")])
+    connection.execute(sql.read("loading/state.sql"), [sql.fingerprint("schema"), public_url])
     refresh_views(connection)
 
 
 def refresh_views(connection: Connection) -> None:
     """Every view anew: the marts, and one wide view a table definition."""
-    lake = is_lake(connection)
+    lake, base = is_lake(connection), sql.literal(public_url(connection))
     for text in sql.folder("marts"):
-        for statement in connection.extract_statements(text):
+        for statement in connection.extract_statements(text.replace("$public_url", base)):
             # DuckLake keeps comments on tables, their columns and views, but not on the columns of a view.
             if not (lake and statement.query.lstrip().startswith("COMMENT ON COLUMN")):
                 connection.execute(statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from warehouse import scores, talk, values
@@ -51,7 +52,7 @@ class Flattener:
         for result in state["results"]:
             if result["kind"] == "checklist":
                 total, stages = scores.rows(result, state["overrides"], self._stages)
-                rows["fact_checklist"].append(key | total)
+                rows["fact_checklist"].append(key | total | {name: call[name] for name in ("manager_id", "deal_stage_id")})
                 rows["fact_stage"] += [key | stage for stage in stages]
             else:
                 table, fields = values.rows(result, utterances)
@@ -80,6 +81,7 @@ class Flattener:
             "asr_engine": transcript.get("engine"),
             "asr_model": transcript.get("model"),
             "is_partial": transcript.get("partial"),
+            "page": f"/calls/{quote(call['call_id'], safe='')}",
             **talk.metrics(transcript.get("utterances", ()), duration),
         }
 

@@ -108,7 +108,7 @@ class Lake:
 
 STATE = """
     UPDATE load_state SET changes = s.changes, loaded_seq = s.loaded_seq, loaded_at = s.loaded_at,
-        dimensions_hash = s.dimensions_hash, public_url = s.public_url
+        dimensions_hash = s.dimensions_hash
     FROM embedded.load_state s
 """
 EVERYTHING = """
@@ -149,7 +149,7 @@ def adopt(settings: Settings, source: Path) -> int:
     """
     with Lake(settings).anew() as connection:
         connection.execute(f"ATTACH {sql.literal(str(source))} AS embedded (READ_ONLY)")
-        catalog.create(connection)
+        catalog.create(connection, settings.public_url or "")
         for name in (*DIMENSIONS, *FACTS):
             order = "ORDER BY day" if name in FACTS else ""
             connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM embedded.{name} {order}")  # noqa: S608  constants

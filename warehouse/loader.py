@@ -75,14 +75,13 @@ class Loader:
     def _prepare(self) -> None:
         with self._transaction():
             if catalog.is_empty(self._connection):
-                catalog.create(self._connection)
+                catalog.create(self._connection, self._public_url)
             if catalog.tables_are_outdated(self._connection):
                 raise SchemaChanged
-            if catalog.views_are_outdated(self._connection):
-                catalog.refresh_views(self._connection)
-                self._connection.execute("UPDATE load_state SET changes = changes + 1")
-            if catalog.public_url(self._connection) != self._public_url:
+            moved = catalog.public_url(self._connection) != self._public_url
+            if moved or catalog.views_are_outdated(self._connection):
                 self._connection.execute("UPDATE load_state SET changes = changes + 1, public_url = ?", [self._public_url])
+                catalog.refresh_views(self._connection)
 
     def _hold(self) -> None:
         """Take the warehouse over with the first batch; from then on notice when somebody else does."""
@@ -106,8 +105,7 @@ def rebuild(settings: Settings, batches: Iterable[Batch]) -> dict[str, Rules]:
     """Replace the whole warehouse by what the batches bring; returns the calls that were refused. Nothing changes on an error."""
     refused: dict[str, Rules] = {}
     with stores.of(settings).anew() as connection:
-        catalog.create(connection)
-        connection.execute("UPDATE load_state SET changes = 1, public_url = ?", [settings.public_url or ""])
+        catalog.create(connection, settings.public_url or "")
         writer = Writer(connection)
         for batch in batches:
             refused |= _sound(batch, writer.write, lambda failed: writer.write(Batch(failed.call_ids)))

@@ -37,7 +37,7 @@ def rows(result: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]], stag
     known = stages.get((result["definition_id"], result["version"]), {})
     marks = {o["stage_id"]: o for o in overrides if o["checklist_id"] == result["definition_id"]}
     found = [checklist | _with_mark(row, marks.get(row["stage_id"])) for row in _stages(content, known)]
-    _carry(found)
+    _place(found)
     usage = content.get("usage", {})
     total = checklist | {
         "revision": result["revision"],
@@ -99,12 +99,16 @@ def _with_mark(row: Row, mark: Mapping[str, Any] | None) -> Row:
     }
 
 
-def _carry(stages: list[Row]) -> None:
-    """Mark the stages that are completed together with every applicable stage before them."""
-    carried = True
+def _place(stages: list[Row]) -> None:
+    """Mark the stages that are completed with every applicable stage before them, and where in the call a failed one was missed."""
+    carried, quote, seconds = True, None, None
     for stage in stages:
         carried = carried and stage["final_score"] != -1
         stage["is_carried"] = carried and stage["final_score"] == 1
+        if stage["quote"]:
+            quote, seconds = stage["quote"], stage["quote_start"]
+        if stage["final_score"] == -1:
+            stage |= {"moment_quote": quote, "moment_seconds": seconds}
 
 
 def _completion(stages: list[Row]) -> float | None:

@@ -19,14 +19,16 @@ KNOWN = """
 # Rows lie roughly in order of time, so days bound every search for the rows of a call.
 DAYS = "SELECT min(day), max(day) FROM (SELECT day FROM loading_known UNION ALL SELECT day FROM loading_call)"
 DELETE = "DELETE FROM {table} WHERE day BETWEEN '{first}' AND '{last}' AND call_id IN (SELECT call_id FROM loading_known)"
-INSERT_CALLS = """
-    INSERT INTO fact_call BY NAME
-    SELECT c.* EXCLUDE (office_id), o.office_id FROM loading_call c LEFT JOIN loading_office o USING (call_id)
+INSERT = "INSERT INTO {table} BY NAME FROM arriving"
+WITH_OFFICE = ("fact_call", "fact_checklist")
+INSERT_WITH_OFFICE = """
+    INSERT INTO {table} BY NAME
+    SELECT a.* EXCLUDE (office_id), o.office_id FROM {source} a LEFT JOIN loading_office o USING (call_id)
 """
 MOVE_OFFICES = """
-    UPDATE fact_call SET office_id = o.office_id
+    UPDATE {table} SET office_id = o.office_id
     FROM (SELECT c.call_id, l.office_id FROM loading_call c LEFT JOIN loading_office l USING (call_id)) o
-    WHERE o.call_id = fact_call.call_id AND o.office_id IS DISTINCT FROM fact_call.office_id
+    WHERE o.call_id = {table}.call_id AND o.office_id IS DISTINCT FROM {table}.office_id
 """
 ADVANCE = "UPDATE load_state SET loaded_seq = greatest(loaded_seq, ?), loaded_at = ?, changes = changes + 1"
 
@@ -63,7 +65,8 @@ class Writer:
             self._insert(name, dimensions.rows.get(name, ()))
         self._connection.execute("CREATE OR REPLACE TEMP TABLE loading_call AS SELECT * FROM fact_call")
         self._connection.execute(sql.read("loading/offices.sql"))
-        self._connection.execute(MOVE_OFFICES)
+        for name in WITH_OFFICE:
+            self._connection.execute(MOVE_OFFICES.format(table=name))
         table_views.refresh(self._connection)
         self._connection.execute("UPDATE load_state SET dimensions_hash = ?", [dimensions.fingerprint])
 
@@ -75,7 +78,7 @@ class Writer:
         if self._one("SELECT count(*) FROM loading_known"):
             for name in FACTS:
                 self._connection.execute(DELETE.format(table=name, first=first, last=last))
-        self._connection.execute(INSERT_CALLS)
+        self._connection.execute(INSERT_WITH_OFFICE.format(table="fact_call", source="loading_call"))
         for name in FACTS[1:]:
             self._insert(name, batch.rows.get(name, ()))
         self._check(first, last)
@@ -97,7 +100,8 @@ class Writer:
 
     def _insert(self, name: str, rows: Rows) -> None:
         if rows:
-            self._from_arrow(self.arrow(name, rows), f"INSERT INTO {name} BY NAME FROM arriving")
+            statement = INSERT_WITH_OFFICE.format(table=name, source="arriving") if name in WITH_OFFICE else INSERT.format(table=name)
+            self._from_arrow(self.arrow(name, rows), statement)
 
     def arrow(self, name: str, rows: Rows) -> pa.Table:
         """The rows in the types of the table; a missing column is null."""

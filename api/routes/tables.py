@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
 from api.answers import keyed
-from api.auth import NOBODY, PollingKey
-from api.context import Ctx
+from api.auth import NOBODY, polling_caller
+from api.context import context_of
 from api.fields import Id
 from api.problems import invalid, language_of
 from api.schemas import NotReady, Readiness, Ready
@@ -20,7 +20,7 @@ from db import calls, polling
 from db.polling import Polled
 
 NAMES = {"tab": "table_id", "call": "call_id"}
-_IDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Id])
+_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 router = APIRouter(tags=["Таблицы"])
 
@@ -36,21 +36,6 @@ PARAMETERS = [
 ]
 
 
-async def _ids(request: Request) -> tuple[str, str]:
-    """Table and call, under the document's names or the plain ones; 400 names what is missing."""
-    query = request.query_params
-    given = {name: query.get(name) or query.get(other) for name, other in NAMES.items()}
-    missing = [{"type": "missing", "loc": (name,)} for name, value in given.items() if not value]
-    if missing:
-        raise invalid(missing, language_of(request.headers))
-    try:
-        ids = _IDS.validate_python(given)
-    except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_input=False), language_of(request.headers)) from None
-    request.state.logged["call_id"] = ids["call"]
-    return ids["tab"], ids["call"]
-
-
 @router.get(
     "/tables/call-ready",
     summary="Проверка готовности результатов таблицы",
@@ -58,13 +43,37 @@ async def _ids(request: Request) -> tuple[str, str]:
     responses=keyed(400, 404),
     response_model=Ready | NotReady | Readiness,
 )
-def call_ready(request: Request, context: Ctx, caller: PollingKey, ids: Annotated[tuple[str, str], Depends(_ids)]) -> JSONResponse:
+def call_ready(request: Request) -> JSONResponse:
     """С ключом возвращает данные таблицы; без ключа только готовность."""
+    # The busiest question of all: one connection for the key and the answer, and no dependencies, on which FastAPI spends as long.
+    context = context_of(request)
     with context.database.engine.connect() as connection:
-        found = polling.poll(connection, *ids)
+        caller = polling_caller(request, context, connection)
+        found = polling.poll(connection, *_ids(request))
     if caller is NOBODY and context.settings.call_ready_auth == "readiness":
         return JSONResponse({"ready": found.result_status == "ok"})
     return JSONResponse(_state(found, language_of(request.headers)))
+
+
+def _ids(request: Request) -> list[str]:
+    """Table and call, under the document's names or the plain ones; 400 names what is missing or wrong."""
+    query = request.query_params
+    given = {name: query.get(name) or query.get(other) for name, other in NAMES.items()}
+    wrong = [error | {"loc": (name,)} for name, value in given.items() for error in _errors(value)]
+    if wrong:
+        raise invalid(wrong, language_of(request.headers))
+    request.state.logged["call_id"] = given["call"]
+    return [str(one) for one in given.values()]
+
+
+def _errors(value: str | None) -> list[Any]:
+    if not value:
+        return [{"type": "missing"}]
+    try:
+        _ID.validate_python(value)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_input=False)
+    return []
 
 
 def _state(found: Polled, language: str) -> dict[str, Any]:

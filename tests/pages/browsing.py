@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,13 @@ class Seen:
             for one in found["violations"]
             if one["impact"] in SERIOUS
         ]
+
+    def until(self, expression: str, seconds: float = 10.0) -> None:
+        """Wait for a value to become true; the page's own policy forbids the browser to evaluate text, so we ask from outside."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, expression
+            self.page.wait_for_timeout(50)
 
     def overflows(self) -> bool:
         """Whether the page is wider than the window."""

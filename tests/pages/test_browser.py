@@ -106,7 +106,7 @@ def test_a_quote_is_heard_where_it_was_said(head: Seen) -> None:
     page.click(f"#{CHECKLIST}-needs blockquote a")
     expect(page.locator("#u2")).to_have_attribute("aria-current", "true")
     assert page.evaluate("document.getElementById('audio').currentTime") >= 12
-    page.wait_for_function("document.getElementById('audio').currentTime > 12.6")
+    head.until("document.getElementById('audio').currentTime > 12.6")
     page.click("#controls [data-do=play]")
     assert page.evaluate("document.getElementById('audio').paused")
     page.click("#u8 .at")
@@ -123,7 +123,7 @@ def test_the_wave_and_the_keys_move_through_the_call(head: Seen) -> None:
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     assert page.evaluate("document.getElementById('audio').currentTime") == pytest.approx(45, abs=1)
-    page.locator("h1").click()
+    page.locator("#h-transcript").click()
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("document.getElementById('audio').currentTime") == pytest.approx(40, abs=1)
     page.keyboard.press("KeyJ")
@@ -172,7 +172,7 @@ def test_the_main_way_needs_only_a_keyboard(chromium: Browser, base: str) -> Non
         page.wait_for_selector("#player[data-ready]")
         tab_to(seen, "[data-do=play]")
         page.keyboard.press("Enter")
-        page.wait_for_function("!document.getElementById('audio').paused")
+        seen.until("!document.getElementById('audio').paused")
         tab_to(seen, "#u4 .at")
         page.keyboard.press("Enter")
         expect(page.locator("#u4")).to_have_attribute("aria-current", "true")

@@ -5,11 +5,10 @@ calls AS (
     SELECT manager_id, count(*) AS calls FROM fact_call WHERE day BETWEEN since AND until GROUP BY manager_id
 ),
 scored AS (
-    SELECT c.manager_id, k.checklist_id, count(*) AS n, avg(k.final_completion) AS mean, stddev_samp(k.final_completion) AS deviation
-    FROM fact_checklist k
-    JOIN fact_call c ON c.call_id = k.call_id AND c.day = k.day
-    WHERE k.day BETWEEN since AND until AND k.final_completion IS NOT NULL
-    GROUP BY c.manager_id, k.checklist_id
+    SELECT manager_id, checklist_id, count(*) AS n, avg(final_completion) AS mean, stddev_samp(final_completion) AS deviation
+    FROM fact_checklist
+    WHERE day BETWEEN since AND until AND final_completion IS NOT NULL
+    GROUP BY manager_id, checklist_id
 ),
 measured AS (
     SELECT s.*, c.calls, CASE WHEN n > 1 THEN t_quantile(n - 1) * deviation / sqrt(n) END AS margin

@@ -1,15 +1,14 @@
 CREATE OR REPLACE VIEW office_trend AS
 WITH weeks AS (
     SELECT
-        k.checklist_id,
-        c.office_id,
-        date_trunc('week', k.day)::DATE AS week,
+        checklist_id,
+        office_id,
+        date_trunc('week', day)::DATE AS week,
         count(*) AS n,
-        count(DISTINCT c.manager_id) AS managers,
-        avg(k.final_completion) AS mean
-    FROM fact_checklist k
-    JOIN fact_call c ON c.call_id = k.call_id AND c.day = k.day
-    WHERE k.final_completion IS NOT NULL
+        count(DISTINCT manager_id) AS managers,
+        avg(final_completion) AS mean
+    FROM fact_checklist
+    WHERE final_completion IS NOT NULL
     GROUP BY ALL
 )
 SELECT

@@ -1,15 +1,7 @@
--- A failed stage has no quote of its own; the latest completed stage before it shows where in the call it was missed.
 CREATE OR REPLACE VIEW worst_moments AS
-WITH stages AS (
-    SELECT
-        *,
-        last_value(nullif(quote, '') IGNORE NULLS) OVER earlier AS last_quote,
-        last_value(quote_start IGNORE NULLS) OVER earlier AS last_start
-    FROM fact_stage
-    WINDOW earlier AS (PARTITION BY call_id, checklist_id ORDER BY position ROWS UNBOUNDED PRECEDING)
-)
 SELECT
     s.call_id,
+    s.day,
     c.started_local,
     coalesce(m.full_name, c.manager_id) AS manager,
     coalesce(o.title, 'Без офиса') AS office,
@@ -20,20 +12,20 @@ SELECT
     s.stage_name AS stage,
     s.weight,
     coalesce(s.person_reason, s.comment) AS comment,
-    coalesce(nullif(s.quote, ''), s.last_quote) AS quote,
-    coalesce(s.quote_start, s.last_start) AS seconds,
-    p.public_url || '/calls/' || url_encode(s.call_id) || '?t=' || floor(coalesce(s.quote_start, s.last_start, 0))::INTEGER AS link
-FROM stages s
-JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
+    s.moment_quote AS quote,
+    s.moment_seconds AS seconds,
+    link_to(c.page, s.moment_seconds) AS link
+FROM fact_stage s
 JOIN fact_checklist k ON k.call_id = s.call_id AND k.checklist_id = s.checklist_id AND k.day = s.day
+JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
 LEFT JOIN dim_manager m ON m.manager_id = c.manager_id
 LEFT JOIN dim_office o ON o.office_id = c.office_id
-CROSS JOIN load_state p
 WHERE s.final_score = -1
-ORDER BY s.weight DESC, k.final_completion, c.started_at DESC, s.call_id, s.position;
+ORDER BY s.weight DESC, k.final_completion, s.call_id, s.position;
 
 COMMENT ON VIEW worst_moments IS 'Невыполненные этапы, самые важные первыми: с чего начать разбор звонков. // Failed stages, the weightiest first: where coaching starts.';
 COMMENT ON COLUMN worst_moments.call_id IS 'Звонок. // Call.';
+COMMENT ON COLUMN worst_moments.day IS 'День разговора; условие по нему ускоряет запрос. // Day of the conversation; a condition on it makes the query fast.';
 COMMENT ON COLUMN worst_moments.started_local IS 'Начало разговора по времени компании. // Start of the conversation in the company''s time zone.';
 COMMENT ON COLUMN worst_moments.manager IS 'Имя менеджера. // Name of the manager.';
 COMMENT ON COLUMN worst_moments.office IS 'Офис на момент разговора. // Office at the time of the conversation.';

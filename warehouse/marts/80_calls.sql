@@ -16,12 +16,11 @@ SELECT
     k.final_completion AS completion,
     k.total_score,
     k.max_score,
-    p.public_url || '/calls/' || url_encode(c.call_id) AS link
+    link_to(c.page, NULL) AS link
 FROM fact_call c
 LEFT JOIN fact_checklist k ON k.call_id = c.call_id AND k.day = c.day
 LEFT JOIN dim_manager m ON m.manager_id = c.manager_id
-LEFT JOIN dim_office o ON o.office_id = c.office_id
-CROSS JOIN load_state p;
+LEFT JOIN dim_office o ON o.office_id = c.office_id;
 
 COMMENT ON VIEW calls IS 'Звонки с именами и оценками: строка на звонок и чек-лист; звонок без оценки — одна строка. // Calls with names and scores: a row a call and checklist; a call without a score has one row.';
 COMMENT ON COLUMN calls.call_id IS 'Звонок. // Call.';

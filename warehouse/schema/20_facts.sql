@@ -32,7 +32,8 @@ CREATE TABLE fact_call (
     longest_monologue DOUBLE NOT NULL,
     manager_questions INTEGER NOT NULL,
     speaker_switches INTEGER NOT NULL,
-    interruptions INTEGER NOT NULL
+    interruptions INTEGER NOT NULL,
+    page VARCHAR NOT NULL
 );
 COMMENT ON TABLE fact_call IS 'Звонки, обработка которых закончена: одна строка на звонок. // Calls whose processing has ended: one row a call.';
 COMMENT ON COLUMN fact_call.call_id IS 'Идентификатор звонка в CRM. // Id of the call in the CRM.';
@@ -69,6 +70,7 @@ COMMENT ON COLUMN fact_call.longest_monologue IS 'Самая длинная ре
 COMMENT ON COLUMN fact_call.manager_questions IS 'Реплик менеджера с вопросом. // Utterances of the manager that ask.';
 COMMENT ON COLUMN fact_call.speaker_switches IS 'Сколько раз слово переходило от одного к другому. // How often the word passed from one to the other.';
 COMMENT ON COLUMN fact_call.interruptions IS 'Сколько раз менеджер начал говорить, пока говорил клиент. // How often the manager began while the customer still spoke.';
+COMMENT ON COLUMN fact_call.page IS 'Путь страницы звонка. // Path of the call''s page.';
 
 CREATE TABLE fact_utterance (
     call_id VARCHAR NOT NULL,
@@ -99,6 +101,9 @@ CREATE TABLE fact_checklist (
     day DATE NOT NULL,
     checklist_id VARCHAR NOT NULL,
     checklist_version VARCHAR NOT NULL,
+    manager_id VARCHAR NOT NULL,
+    office_id VARCHAR,
+    deal_stage_id VARCHAR NOT NULL,
     revision INTEGER NOT NULL,
     status VARCHAR NOT NULL,
     total_score INTEGER,
@@ -119,6 +124,9 @@ COMMENT ON COLUMN fact_checklist.call_id IS 'Звонок. // Call.';
 COMMENT ON COLUMN fact_checklist.day IS 'День разговора по времени компании. // Day of the conversation in the company''s time zone.';
 COMMENT ON COLUMN fact_checklist.checklist_id IS 'Чек-лист. // Checklist.';
 COMMENT ON COLUMN fact_checklist.checklist_version IS 'Версия чек-листа, по которой выставлена оценка. // Version of the checklist that the score is by.';
+COMMENT ON COLUMN fact_checklist.manager_id IS 'Менеджер звонка. // Manager of the call.';
+COMMENT ON COLUMN fact_checklist.office_id IS 'Офис менеджера на момент разговора; пусто, если неизвестен. // Office of the manager at the time of the conversation; empty when unknown.';
+COMMENT ON COLUMN fact_checklist.deal_stage_id IS 'Этап сделки на момент звонка. // Stage of the deal at the time of the call.';
 COMMENT ON COLUMN fact_checklist.revision IS 'Номер ревизии оценки, с 1. // Number of the revision of the score, from 1.';
 COMMENT ON COLUMN fact_checklist.status IS 'Итог: ok или failed (оценить не удалось). // Outcome: ok, or failed when it could not be scored.';
 COMMENT ON COLUMN fact_checklist.total_score IS 'Общий балл: сумма вес × балл по применимым этапам; бывает отрицательным. // Total: the sum of weight × score over applicable stages; may be negative.';
@@ -152,6 +160,8 @@ CREATE TABLE fact_stage (
     quote_start DOUBLE,
     quote_end DOUBLE,
     speaker VARCHAR,
+    moment_quote VARCHAR,
+    moment_seconds DOUBLE,
     comment VARCHAR NOT NULL,
     confidence DOUBLE,
     is_verified BOOLEAN NOT NULL,
@@ -178,6 +188,8 @@ COMMENT ON COLUMN fact_stage.quote IS 'Дословная цитата из ра
 COMMENT ON COLUMN fact_stage.quote_start IS 'Начало цитаты от начала записи, секунды. // Start of the quote in the recording, seconds.';
 COMMENT ON COLUMN fact_stage.quote_end IS 'Конец цитаты от начала записи, секунды. // End of the quote in the recording, seconds.';
 COMMENT ON COLUMN fact_stage.speaker IS 'Чья цитата. // Whose quote.';
+COMMENT ON COLUMN fact_stage.moment_quote IS 'У невыполненного этапа: его цитата, а без неё — последнего выполненного до него; так видно, где в разговоре он упущен. // Of a failed stage: its quote, or else that of the last completed stage before it; it shows where in the call the stage was missed.';
+COMMENT ON COLUMN fact_stage.moment_seconds IS 'Время этой цитаты от начала записи, секунды. // Time of this quote in the recording, seconds.';
 COMMENT ON COLUMN fact_stage.comment IS 'Комментарий анализа; у неприменимого этапа — причина. // Comment of the analysis; the reason of a stage that does not apply.';
 COMMENT ON COLUMN fact_stage.confidence IS 'Уверенность движка, 0–1. // Confidence of the engine, 0–1.';
 COMMENT ON COLUMN fact_stage.is_verified IS 'Доказательство найдено в расшифровке. // The evidence was found in the transcript.';

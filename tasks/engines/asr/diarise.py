@@ -22,6 +22,8 @@ ONE_VOICE = 0.89
 # From here two voices are told apart as well as they can be.
 TWO_VOICES = 0.80
 SURE_AT_ONE_VOICE = 0.6
+# One voice may also be two that sound alike.
+LONE_VOICE = 0.5
 # Windows that are compared pairwise: more than that cost memory and tell nothing new.
 COMPARED = 600
 ROUNDS = 30
@@ -135,12 +137,12 @@ SENTENCE_ENDS = (".", "?", "!", "…")
 
 
 def by_voice(words: Sequence[Word], heard: Voices) -> list[tuple[int, float, tuple[Word, ...]]]:
-    """Runs of words of one voice: its number 0 or 1, how sure that is (0 to 1), the words. A lone voice is number 0.
+    """Runs of words of one voice: its number 0 or 1, how sure that is (0 to 1), the words. A lone voice is number 0, and doubtful.
 
     The cheapest path through the words: evidence of each word against the cost of changing voice at that place.
     """
     if not heard.distinct or not words:
-        return [(0, 1.0, tuple(words))] if words else []
+        return [(0, LONE_VOICE, tuple(words))] if words else []
     evidence = np.array([_evidence(word, heard.lead) for word in words])
     path = _path(words, evidence)
     runs = []

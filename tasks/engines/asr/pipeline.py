@@ -31,6 +31,8 @@ FOUND, HEARD = 0.03, 0.98
 # For telling voices apart the edges of speech are cut close.
 VOICE_RULES = SpeechRules(pad=0.1)
 PEAKS = 1600
+# A weaker mark than this is none: the utterance belongs to nobody known.
+TOLD_SPEAKER = 0.2
 LEFT_RIGHT = {"left": 0, "right": 1}
 
 
@@ -166,14 +168,18 @@ def _utterances(parts: Sequence[Turn], plan: Layout, job: Job) -> list[Utterance
 
 
 def _manager(parts: Sequence[Turn], plan: Layout, job: Job) -> tuple[int, float]:
-    """The manager's party and how sure that is; a channel field of the CRM decides only where channels are parties."""
-    if plan.separate and job.manager_channel:
-        return LEFT_RIGHT[job.manager_channel], 1.0
+    """The manager's party and how sure that is; the channel field of the CRM decides where a channel is one party."""
+    side = LEFT_RIGHT.get(job.manager_channel or "")
+    if side is not None and plan.separate:
+        return side, 1.0
+    if side is not None and plan.kind == "one_silent" and all(turn.party == 0 for turn in parts):
+        return (0 if plan.channels == (side,) else 1), 1.0
     return manager_party(parts, job.direction)
 
 
 def _utterance(number: int, turn: Turn, manager: int, sure: float, plan: Layout) -> Utterance:
-    speaker: Speaker = "unknown" if turn.party is None else "manager" if turn.party == manager else "customer"
+    confidence = 0.0 if turn.party is None else round(turn.sure * sure, 3)
+    speaker: Speaker = "unknown" if confidence < TOLD_SPEAKER else "manager" if turn.party == manager else "customer"
     return Utterance(
         id=number,
         start=turn.start,
@@ -182,7 +188,7 @@ def _utterance(number: int, turn: Turn, manager: int, sure: float, plan: Layout)
         channel=turn.channel if plan.separate else None,
         text=turn.text,
         confidence=round(float(np.mean([word.confidence for word in turn.words])), 3),
-        speaker_confidence=0.0 if turn.party is None else round(turn.sure * sure, 3),
+        speaker_confidence=confidence,
         words=turn.words,
     )
 

@@ -148,7 +148,8 @@ def rows(scene: Scene) -> dict[int, dict[str, float]]:
 
 def focus(turn: Turn, act: str) -> Turn:
     """The part of a long turn around what the act cannot be without; the turn itself where that is all of it."""
-    spans: Sequence[Span] = {"price": turn.money, "step": turn.moments, "name": turn.people}.get(act, ())
+    essential: Mapping[str, Sequence[Span]] = {"price": turn.money, "step": turn.moments, "name": turn.people}
+    spans = essential.get(act, ())
     if not spans or len(turn.tokens) <= 2 * AROUND:
         return turn
     kept = {i for span in spans for i in range(span.start - AROUND, span.end + AROUND)}

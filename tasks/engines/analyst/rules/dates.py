@@ -80,6 +80,7 @@ TIMES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\b(?:с|в|до|ближе к|к|под) ?(?P<part>утро|вечер)\b|\b(?P<part2>утром|вечером|днем|с утра|к вечеру)\b"), "part"),
 ]
 POL = re.compile(rf"^пол({'|'.join(HALVES)})(?:ого|его|ьего)$")
+NEAREST = 6  # words between a day and its time
 RANGE_OF_COUNTS = re.compile(r" (?:до|-|–|—|или) #(?:[0-9]{3,}|[3-9][0-9]|2[5-9])")
 UNIT_AFTER_HOUR = re.compile(r"процент|рубл|тысяч|миллион|раз|штук|метр|челов|месяц|недел|дн|год|лет|класс|этаж|вариант|комплект|сло")
 
@@ -136,15 +137,16 @@ class Moment:
 
 
 def moments(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Moment]:
-    """All days and times of an utterance; a time stands with the nearest day within six words."""
+    """All days and times of an utterance; a time stands with the nearest day."""
     line = canon.line(tokens, numbers, PREFERRED)
     days, clocks = _days(line), _clocks(line, tokens)
     clocks = [c for c in clocks if not any(d.start <= c.start and c.end <= d.end for d in days)]
     found: list[Moment] = []
-    for day in _merged(days):
-        near = min((c for c in clocks if _gap(day, c) <= 6), key=lambda c: _gap(day, c), default=None)
-        if near:
-            clocks.remove(near)
+    merged = _merged(days)
+    pairs = _pairs(tokens, merged, clocks)
+    clocks = [c for c in clocks if c not in pairs.values()]
+    for day in merged:
+        near = pairs.get(day)
         start, end = min(day.start, near.start if near else day.start), max(day.end, near.end if near else day.end)
         found.append(Moment(day, near, start, end))
     found += [Moment(None, c, c.start, c.end) for c in clocks]
@@ -165,6 +167,21 @@ def _merged(days: list[Day]) -> list[Day]:
         else:
             kept.append(day)
     return kept
+
+
+def _pairs(tokens: Sequence[Token], days: Sequence[Day], clocks: Sequence[Clock]) -> dict[Day, Clock]:
+    """Each time with its nearest day, nearest pairs first; a full stop between them is as far as six words."""
+    near = sorted(((_gap(d, c) + _stops(tokens, d, c), d.start, d, c) for d in days for c in clocks), key=lambda row: row[:2])
+    pairs: dict[Day, Clock] = {}
+    for gap, _, day, clock in near:
+        if gap <= NEAREST and day not in pairs and clock not in pairs.values():
+            pairs[day] = clock
+    return pairs
+
+
+def _stops(tokens: Sequence[Token], day: Day, clock: Clock) -> int:
+    between = tokens[min(day.end, clock.end) : max(day.start, clock.start)]
+    return NEAREST * sum(t.norm in ".!?" for t in between)
 
 
 def _gap(day: Day, clock: Clock) -> int:

@@ -83,7 +83,10 @@ def _closeness(vector: Vectors, meaning: Meaning) -> dict[str, float]:
     ask = _stretched(vector, meaning.ask)
     good = _stretched(vector, meaning.examples) if meaning.examples is not None else ask
     bad = _stretched(vector, meaning.counter) if meaning.counter is not None else min(ask, good) - 0.5
-    return {"near ask": ask, "near example": good, "over counter": good - bad}
+    row = {"near ask": ask, "near example": good, "over counter": good - bad}
+    if meaning.others is not None:
+        row["over others"] = max(ask, good) - _stretched(vector, meaning.others)
+    return row
 
 
 def _stretched(vector: Vectors, others: Vectors | None) -> float:

@@ -42,12 +42,12 @@ def _agreed(analysis: Analysis) -> list[Candidate]:
 
 
 def _step_by_words(scene: Scene, turn: Turn) -> float:
-    if "step.action" not in turn.groups:
+    promised = any({"1per", "futr"} <= w.grammar.tags for w in turn.words) or "step.propose" in turn.groups
+    if "step.action" not in turn.groups or not promised or "step.vague" in turn.groups:
         return 0.05
     answer = scene.following(turn)
     agreed = answer is not None and "yes" in answer.groups and "no" not in answer.groups
-    vague = "step.vague" in turn.groups
-    return 0.3 if vague else 0.75 if agreed else 0.55
+    return 0.75 if agreed else 0.45
 
 
 PACK: Mapping[str, Detector] = {

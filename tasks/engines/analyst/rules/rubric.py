@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checklists.definitions import Checklist, Criterion, Rule
+from checklists.definitions import Checklist, Criterion, Rule, Stage
 from tasks.engines.analyst.rules.phrases import Lexicon, plain_phrase
 from tasks.engines.analyst.rules.scene import Turn
 from tasks.engines.analyst.rules.semantic import Encoder, Vectors
@@ -50,13 +50,17 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a criterion is about: vectors of its question and examples, its content words, and whether it wants a question."""
+    """What a criterion is about: vectors of its question and examples, its content words, and whether it wants a question.
+
+    `others` are the vectors of the other criteria: what is nearer to one of them belongs there.
+    """
 
     ask: Vectors | None
     examples: Vectors | None
     counter: Vectors | None
     words: frozenset[str]
     wants_question: bool
+    others: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,17 @@ def _build(checklist: Checklist, encoder: Encoder | None) -> Rubric:
             if one.rule:
                 conditions[stage.id, one.id] = compile_rule(one.rule)
             if needs_meaning(one):
-                meanings[stage.id, one.id] = meaning(one.ask, one.examples, one.counter_examples, encoder)
+                meanings[stage.id, one.id] = meaning(one.ask, one.examples, one.counter_examples, encoder, others(checklist, stage, one))
     return Rubric(conditions, meanings)
+
+
+def others(checklist: Checklist, stage: Stage, criterion: Criterion) -> list[str]:
+    """The questions and examples of every other criterion for the same side."""
+    party = criterion.speaker or stage.speaker
+    rest = (
+        c for s in checklist.stages for c in s.criteria if (s.id, c.id) != (stage.id, criterion.id) and (c.speaker or s.speaker) == party
+    )
+    return [text for c in rest for text in (c.ask, *c.examples)]
 
 
 def needs_meaning(criterion: Criterion) -> bool:
@@ -122,14 +135,14 @@ def _phrase(text: str) -> Phrase:
     return Phrase(None, Lexicon.build({"phrase": [plain_phrase(text)]}))
 
 
-def meaning(ask: str, examples: Sequence[str], counter: Sequence[str], encoder: Encoder | None) -> Meaning:
+def meaning(ask: str, examples: Sequence[str], counter: Sequence[str], encoder: Encoder | None, rest: Sequence[str] = ()) -> Meaning:
     """Vectors are of the same plain form as those of turns."""
 
     def encode(texts: Sequence[str]) -> Vectors | None:
         return encoder.encode([plain_phrase(t) for t in texts]) if encoder and texts else None
 
     told = " ".join((ask, *examples))
-    return Meaning(encode([ask]), encode(examples), encode(counter), content_words(told), bool(ASKS.search(repair(ask))))
+    return Meaning(encode([ask]), encode(examples), encode(counter), content_words(told), bool(ASKS.search(repair(ask))), encode(rest))
 
 
 def content_words(text: str) -> frozenset[str]:

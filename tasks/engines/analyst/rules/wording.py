@@ -55,23 +55,23 @@ def comment(analysis: Analysis, criterion: Criterion, name: str, *, met: bool, f
     """One sentence or two about one criterion."""
     if met:
         best = found[0].turn
-        return f"{FOUND[name]}{_subject(name, best)}: «{excerpt(best)}» ({clock(best)})."
+        return f"{FOUND[name]}{_subject(name, best)}: «{excerpt(best)}» ({clock(best)})"
     if name not in MISSING:
         near = found[0] if found and found[0].probability >= NEAR else None
-        return f"Не найдено: {criterion.ask}." + (f" Ближе всего: «{excerpt(near.turn)}»." if near else "")
-    return f"{MISSING[name]}{_detail(analysis.scene, name, found)}."
+        return f"Не найдено: {criterion.ask}" + (f"; ближе всего «{excerpt(near.turn)}»" if near else "")
+    return f"{MISSING[name]}{_detail(analysis.scene, name, found)}"
 
 
 def not_applicable(stage: Stage) -> str:
     """Why a stage was left out."""
     if stage.applies_if and stage.applies_if.use == "objection.raised":
-        return "Клиент не возражал, этап не оценивается."
-    return f"Повода для этапа не было: {stage.applies_ask or stage.name}."
+        return "Клиент не возражал, этап не оценивается"
+    return f"Повода для этапа не было: {stage.applies_ask or stage.name}"
 
 
 def excerpt(turn: Turn) -> str:
-    """The first words of a turn."""
-    words = [t.norm for t in turn.words]
+    """The first words of a turn, as they were transcribed."""
+    words = turn.said.split()
     return " ".join(words[:LONGEST]) + ("…" if len(words) > LONGEST else "")
 
 

@@ -68,6 +68,18 @@ def test_the_manager_field_decides_and_nothing_else(settings: Settings, dialogue
         assert transcript.utterances[0].speaker_confidence == 1.0
 
 
+def test_a_lone_voice_on_a_dead_pair_is_the_side_of_its_channel(settings: Settings, dialogue: Path, tmp_path: Path) -> None:
+    manager = read(dialogue)[0]
+    path = write(tmp_path / "a.wav", np.stack([np.zeros_like(manager), manager]), "pcm_mulaw")
+    for side, speaker in (("right", "manager"), ("left", "customer")):
+        transcript = recognise(Job(path, "wav", manager_channel=side), Clock(), settings, silent).transcript  # type: ignore[arg-type]
+        assert {u.speaker for u in transcript.utterances} == {speaker}
+        assert not transcript.speakers_sure
+    guessed = recognise(Job(path, "wav"), Clock(), settings, silent).transcript
+    assert guessed.metrics["audio"]["layout"] == "one_silent"
+    assert {u.speaker_confidence for u in guessed.utterances} < {0.4, 0.325, 0.25, 0.15}
+
+
 def test_an_answering_machine_is_no_conversation(settings: Settings, dialogue: Path) -> None:
     class Machine(Clock):
         def _words(self, seconds: float) -> list[Word]:

@@ -11,7 +11,7 @@ def words(*spans: tuple[float, float], text: str = "слово") -> list[Word]:
 
 
 def test_a_pause_ends_a_turn() -> None:
-    assert [len(run) for run in turns(words((0, 0.5), (0.6, 1.0), (1.9, 2.4)), [])] == [2, 1]
+    assert [len(run) for run in turns(words((0, 0.5), (0.6, 1.0), (2.1, 2.4)), [])] == [2, 1]
 
 
 def test_a_breath_ends_a_turn_only_when_the_other_party_uses_it() -> None:

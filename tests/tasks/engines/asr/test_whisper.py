@@ -131,6 +131,7 @@ def test_progress_can_stop_the_work_at_once(whisper: WhisperTranscriber, dialogu
     assert told[-1] < 0.1
 
 
+@pytest.mark.slow
 def test_two_calls_at_once_hear_what_each_hears_alone(whisper: WhisperTranscriber, dialogue: Path, tmp_path: Path) -> None:
     call = read(dialogue)
     jobs = [

@@ -18,7 +18,7 @@ from tasks.engines.analyst.rules.scene import Scene, Turn
 from tasks.engines.analyst.rules.text import repair, tokens
 
 NEAR = 7  # words between a cue and its value
-ASKED, TOLD = 0.6, 0.4  # what a cue in the question, or in the remark, before is worth beside one in the same breath
+ASKED = 0.6  # what a cue in the question before is worth beside one in the same breath
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,16 @@ def cues_of(field: TableField) -> Lexicon:
     return Lexicon.build({"cue": [c for c in (given or words) if c]})
 
 
-def nearness(call: Call, cues: Lexicon, turn: Turn, start: int, end: int) -> float:
-    """1 for a cue beside the tokens, falling to 0 with distance; less for a cue in the question that was answered."""
+def nearness(call: Call, cues: Lexicon, turn: Turn, start: int, end: int, *, told: float = 0.0) -> float:
+    """1 for a cue beside the tokens, falling to 0 with distance; less for a cue in the question that was answered.
+
+    `told` is what a cue in a mere remark of the other side is worth.
+    """
     best = max((1 - _distance(h.start, h.end, start, end) / (NEAR + 1) for h in cues.hits(turn.tokens)), default=0.0)
     before = call.other.get(turn.place)
     if best < ASKED and before is not None and turn.place - before.place <= 2 and len(turn.words) <= 12:
         cued = bool(cues.hits(before.tokens))
-        best = max(best, (ASKED if question(call.scene, before) else TOLD) if cued else 0.0)
+        best = max(best, (ASKED if question(call.scene, before) else told) if cued else 0.0)
     return max(best, 0.0)
 
 

@@ -56,4 +56,4 @@ def _dictated(call: Call, field: TableField, form: Callable[[str], str | None]) 
 def _cued(call: Call, field: TableField, found: Found) -> bool:
     cues = cues_of(field)
     turns: list[Turn] = [t for t in call.scene.turns if t.id in found.evidence]
-    return any(nearness(call, cues, t, 0, len(t.tokens)) > 0 for t in turns)
+    return any(nearness(call, cues, t, 0, len(t.tokens), told=HALF) > 0 for t in turns)

@@ -16,7 +16,8 @@ from tasks.engines.analyst.rules.text import Token, morph
 
 STREET = frozenset("улица ул проспект пр-т переулок шоссе бульвар площадь набережная проезд микрорайон мкр тупик аллея".split())
 HOUSE = frozenset("дом д корпус к строение стр квартира кв офис подъезд этаж литера номер".split())
-PHRASE_WORDS = 5
+PHRASE_WORDS, SKIPPED = 5, 3
+SKIPPABLE = frozenset("PREP PRCL ADVB NPRO INFN Apro".split())
 FITS = 0.75  # likeness from which an utterance is taken for a text field
 ADDRESS, COMPANY = frozenset(("адрес", "улица", "куда")), frozenset(("компания", "фирма", "организация", "работодатель"))
 EMPTY_NOUNS = frozenset(
@@ -119,7 +120,8 @@ def _phrase(call: Call, field: TableField) -> Found | Missing:
 def _noun_phrase(after: Sequence[Token]) -> list[Token]:
     """Adjectives, a noun, and what belongs to it in the genitive; prepositions and particles before it are skipped."""
     words: list[Token] = []
-    for token in after[: PHRASE_WORDS + 3]:
+    skipped = 0
+    for token in after[: PHRASE_WORDS + SKIPPED]:
         tags = token.grammar.tags
         has_noun = any("NOUN" in w.grammar.tags or not w.grammar.known for w in words)
         if (
@@ -133,8 +135,10 @@ def _noun_phrase(after: Sequence[Token]) -> list[Token]:
             words.append(token)
         elif tags & {"ADJF", "PRTF"} and not tags & {"Apro"} and not has_noun:
             words.append(token)
-        elif words:
+        elif words or skipped == SKIPPED or not tags & SKIPPABLE:
             break
+        else:
+            skipped += 1
     return words if any("NOUN" in w.grammar.tags or not w.grammar.known or w.norm[0] < "а" for w in words) else []
 
 
