@@ -22,8 +22,8 @@ def form(path: str, fields: dict[str, str], key: str = "") -> bytes:
     """A POST of form fields."""
     body = urlencode(fields).encode()
     auth = f"X-API-Key: {key}\r\n" if key else ""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\n{auth}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    kind = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
+    return f"POST {path} HTTP/1.1\r\nHost: bench\r\n{auth}{kind}\r\n".encode() + body
 
 
 def get(path: str, key: str = "") -> bytes:
@@ -43,16 +43,13 @@ def steady(url: str, requests: Sequence[bytes], interval: float) -> list[Sample]
 
 
 async def _run(url: str, requests: Iterable[bytes], clients: int) -> list[Sample]:
-    samples: list[Sample] = []
-
-    async def client() -> None:
+    async def client() -> list[Sample]:
         reader, writer = await _connect(url)
-        for request in requests:
-            samples.append(await _exchange(reader, writer, request))
+        answered = [await _exchange(reader, writer, request) for request in requests]
         writer.close()
+        return answered
 
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return samples
+    return [sample for answered in await asyncio.gather(*(client() for _ in range(clients))) for sample in answered]
 
 
 async def _steady(url: str, requests: Sequence[bytes], interval: float) -> list[Sample]:

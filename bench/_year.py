@@ -1,14 +1,20 @@
-"""A synthetic year of a sales company, the same for the same seed: call states as `db.export` gives them, and its directory."""
+"""A synthetic year of a sales company, the same for the same seed: call states as `db.export` gives them, and its directory.
+
+`python -m bench._year HOME 20000` fills a warehouse with it.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core.settings import Settings
 from db.models import (
     Base,
     Call,
@@ -26,6 +32,9 @@ from db.models import (
     Result,
     TranscriptRow,
 )
+from warehouse import dimensions, publish, scores
+from warehouse.facts import Flattener
+from warehouse.loader import Loader
 
 State = dict[str, Any]
 
@@ -306,3 +315,30 @@ def _rows(one: State) -> Iterator[Base]:
         yield Delivery(**call, **own, body=b"{}")
         for number, attempt in enumerate(delivery["attempts_made"], start=1):
             yield DeliveryAttempt(delivery_id=delivery["delivery_id"], number=number, **attempt)
+
+
+def fill(settings: Settings, calls: int, seed: int = 1) -> None:
+    """A published warehouse of that many calls, every fiftieth of the year's, some with people's marks."""
+    source = dimensions.build(directory())
+    flattener = Flattener(settings.time_zone, scores.places(source.rows["dim_stage"]))
+    with Loader(settings) as loader:
+        for first in range(0, calls, 1000):
+            made = [state(n * 50, random.Random(f"{seed}-{n}")) for n in range(first, min(first + 1000, calls))]
+            for one in made[::10]:
+                one["overrides"] = list(_marks(one, random.Random(one["call"]["call_id"])))
+            batch, _ = flattener.batch(made, (), first, source)
+            loader.load(batch)
+    publish.publish(settings)
+
+
+def _marks(one: State, chance: random.Random) -> Iterator[dict[str, Any]]:
+    """A person listened: they mostly agree."""
+    for result in one["results"][:1]:
+        for stage in result["content"]["stages"][:4]:
+            score = stage["score"] if chance.random() < 0.85 else -stage["score"]
+            same = {"checklist_id": "sales", "stage_id": stage["stage_id"], "score": score, "reason": "прослушано"}
+            yield same | {"author": "head", "created_at": one["call"]["finished_at"] + timedelta(days=1)}
+
+
+if __name__ == "__main__":
+    fill(Settings(home=Path(sys.argv[1])), int(sys.argv[2]))

@@ -62,7 +62,8 @@ def bare(settings: Settings, files: list[str]) -> float:
     def one(file: str) -> int:
         words = 0
         for channel in decode_audio(str(SAMPLES / file), split_stereo=True):
-            segments, _ = BatchedInferencePipeline(model).transcribe(channel, language="ru", beam_size=5, batch_size=8, word_timestamps=True)
+            pipeline = BatchedInferencePipeline(model)
+            segments, _ = pipeline.transcribe(channel, language="ru", beam_size=5, batch_size=8, word_timestamps=True)
             words += sum(len(segment.words or ()) for segment in segments)
         return words
 

@@ -14,7 +14,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from core.settings import Settings
 
 # Their lines hold whole addresses with their query; ours say what is needed.
-QUIET = ("httpx", "httpcore", "httpx2", "uvicorn.access", "urllib3", "openai", "botocore", "fsspec", "multipart", "python_multipart", "alembic")
+HTTP = ("httpx", "httpcore", "httpx2", "uvicorn.access", "urllib3", "openai", "botocore")
+QUIET = (*HTTP, "fsspec", "multipart", "python_multipart", "alembic")
 
 # `apiKey` and `api_key` with any letter percent-encoded: a server decodes the name, so a log must know every spelling.
 _ANY_SPELLING = "".join(f"(?:{c}|%{ord(c):02x}|%{ord(c.upper()):02x})" for c in "api") + r"(?:[_-]|%5f|%2d)?"

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     asr_compute_type: str = Field("auto", description="Number format of the weights: int8 on CPU, float16 on CUDA when auto.")
     asr_cpu_threads: int = Field(1, description="Threads of one transcription: two are slower than one on two cores (D6).")
     asr_beam: int = Field(5, description="Beam size of the decoder.")
-    asr_batch: int | None = Field(None, description="Clips decoded at once; empty takes 4 on CPU, where more only costs memory, 16 on CUDA.")
+    asr_batch: int | None = Field(None, description="Clips decoded at once; empty takes 4 on CPU, where more costs memory, 16 on CUDA.")
     asr_language: str = Field("ru", description="Language when neither the call nor the key names one; `auto` detects.")
     asr_hotwords: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Names that are spoken in calls (company, products), comma separated; every call gets them."

@@ -54,7 +54,7 @@ class Counts:
 def sync_offices(session: Session, offices: Sequence[OfficeInput], at: datetime, full: bool = False) -> Counts:
     """Upsert offices and replace their member lists; `full` closes every office that was not sent."""
     _one_at_a_time(session)
-    ensure_managers(session, [one for o in offices for one, _ in sorted(o.members)], at)
+    ensure_managers(session, [one for o in offices for one, _ in o.members], at)
     new = {"active": True, "updated_at": at}
     fresh = insert_missing(session, Office, [{"office_id": o.office_id, "title": o.title} | new for o in offices])
     known = {o.office_id: o for o in session.scalars(select(Office))}
@@ -91,7 +91,8 @@ def sync_managers(session: Session, managers: Sequence[ManagerInput], at: dateti
 def ensure_managers(session: Session, manager_ids: Collection[str], at: datetime) -> set[str]:
     """Make stubs for ids that the CRM has not sent yet; the ids that are new."""
     stub = {"name": "", "surname": "", "middlename": "", "synced": False, "active": True, "updated_at": at}
-    return insert_missing(session, Manager, [{"manager_id": one} | stub for one in dict.fromkeys(manager_ids)])
+    # In one order everywhere: two transactions that insert the same ids crosswise would deadlock.
+    return insert_missing(session, Manager, [{"manager_id": one} | stub for one in sorted(set(manager_ids))])
 
 
 def offices_at(session: Session, manager_id: str, at: datetime) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, func, insert, make_url, or_, select, text
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from db.engine import BUSY_SECONDS, Database
 from db.models import RateHit
@@ -108,5 +108,8 @@ def _wait(full_since: float, at: float) -> float:
 def _schema(database: Database) -> list[str]:
     """The model's own table and index, made unless they are there."""
     table = RateHit.metadata.tables[RateHit.__tablename__]
-    made = [CreateTable(table, if_not_exists=True), *(CreateIndex(index, if_not_exists=True) for index in table.indexes)]
+    made: list[ExecutableDDLElement] = [
+        CreateTable(table, if_not_exists=True),
+        *(CreateIndex(index, if_not_exists=True) for index in table.indexes),
+    ]
     return [str(one.compile(database.engine)) for one in made]

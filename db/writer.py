@@ -1,7 +1,8 @@
 """Group commit: what many threads write at the same moment becomes durable in one transaction.
 
-A commit waits for the disk far longer than the statements before it take. One thread collects the jobs of all others, runs them in
-one transaction and commits once; nobody hears of success before that commit.
+A commit waits for the disk far longer than the statements before it take. On SQLite, where only one can write, one thread collects the
+jobs of all others, runs them in one transaction and commits once; nobody hears of success before that commit. PostgreSQL groups
+commits itself, so there every job is a transaction of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.errors import RopError
@@ -19,7 +21,8 @@ from db.engine import Database
 
 T = TypeVar("T")
 Task = tuple[Callable[[Session], Any], Future[Any]]
-BATCH = 64  # jobs of one transaction: more only lengthen the wait of the first
+BATCH = 64  # jobs of one transaction on SQLite: more only lengthen the wait of the first
+THREADS = 8  # writers beside each other on PostgreSQL
 
 
 class Writer:
@@ -27,40 +30,46 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._batch, self._count = (BATCH, 1) if database.is_sqlite else (1, THREADS)
         self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
 
     def submit(self, job: Callable[[Session], T]) -> Future[T]:
         """The future result of `job`: it is there after the commit, or the error is."""
-        self._ensure_thread()
+        self._ensure_threads()
         future: Future[T] = Future()
         self._waiting.put((job, future))
         return future
 
     def close(self) -> None:
         """Finish what waits."""
-        if self._thread is not None:
+        for _ in self._threads:
             self._waiting.put(None)
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _ensure_thread(self) -> None:
+    def _ensure_threads(self) -> None:
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
-                self._thread.start()
+            while len(self._threads) < self._count:
+                self._threads.append(threading.Thread(target=self._work, name="writer", daemon=True))
+                self._threads[-1].start()
 
     def _work(self) -> None:
         while (first := self._waiting.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < BATCH and not self._waiting.empty():
-                if (following := self._waiting.get()) is None:
-                    last = True
-                    break
-                batch.append(following)
-            self._commit(batch)
-            if last:
+            batch, ended = self._more(first)
+            self._commit([task for task in batch if task[1].set_running_or_notify_cancel()])
+            if ended:
                 return
+
+    def _more(self, first: Task) -> tuple[list[Task], bool]:
+        """What waits beside `first`, and whether the end was among it."""
+        batch = [first]
+        while len(batch) < self._batch and not self._waiting.empty():
+            if (following := self._waiting.get()) is None:
+                return batch, True
+            batch.append(following)
+        return batch, False
 
     def _commit(self, batch: list[Task]) -> None:
         done: list[tuple[Future[Any], Any]] = []
@@ -72,15 +81,16 @@ class Writer:
                     except RopError as refusal:
                         future.set_exception(refusal)
         except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
-            self._commit_apart([task for task in batch if not task[1].done()], error)
+            self._fail([task for task in batch if not task[1].done()], error)
             return
         for future, result in done:
             future.set_result(result)
 
-    def _commit_apart(self, batch: list[Task], error: Exception) -> None:
-        """Find the job that broke the transaction: each once more, in one of its own."""
-        if len(batch) == 1:
-            batch[0][1].set_exception(error)
+    def _fail(self, batch: list[Task], error: Exception) -> None:
+        """A database that is down fails all; otherwise one job broke the transaction, and each is tried once more by itself."""
+        if len(batch) == 1 or isinstance(error, OperationalError):
+            for _, future in batch:
+                future.set_exception(error)
             return
         for task in batch:
             self._commit([task])

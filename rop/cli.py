@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from core import logging
 from core.errors import RopError
 from core.settings import Settings, load
 from rop import calls, definitions, deliveries, demo, evaluate, keys, query, speech, store, users
@@ -70,6 +71,8 @@ def show_settings(home: Home = None) -> None:
 
 def main() -> None:
     """Run the command; a known error is printed as one sentence, exit code 1."""
+    # Logs go to stderr: what a command prints is for scripts, too.
+    logging.configure(load(log_json=False))
     try:
         app()
     except RopError as error:

@@ -136,7 +136,7 @@ def stop(home: Path) -> bool:
 
 def _setup(home: Path, crm: Crm) -> str:
     """A key, and an address for the results of the built-in checklist and table."""
-    key = _rop("key", "create", "--home", str(home), "--label", "demo", "--plain")
+    key = _rop("key", "create", "--home", str(home), "--label", "demo", "--manager-channel", "left", "--plain")
     for kind, name in (("checklist", CHECKLIST), ("table", TABLE)):
         path = f"/hooks/{kind}"
         crm.inbox.secrets[path] = _rop(kind, "webhook", name, f"{crm.url}{path}", "--home", str(home), "--plain")
@@ -239,9 +239,8 @@ def _show_query(settings: Settings) -> None:
 
 
 def _farewell(stack: dict[str, Any], home: Path, keep: bool) -> None:
-    console.print(
-        f"\nPrefect UI  {stack['prefect_url']}\nAPI, страницы  {stack['pages_url']}\nБаза  {home / 'warehouse' / 'reports.duckdb'}"
-    )
+    database = home.resolve() / "warehouse" / "reports.duckdb"
+    console.print(f"\nPrefect UI  {stack['prefect_url']}\nAPI, страницы  {stack['pages_url']}\nБаза  {database}")
     console.print(
         f"Стек работает. Остановить: make down HOME_DIR={home}" if keep else "Стек остановлен; make demo KEEP=1 оставляет его работать."
     )

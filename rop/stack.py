@@ -143,6 +143,7 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
         "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
 

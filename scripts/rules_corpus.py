@@ -158,12 +158,11 @@ def noisy(text: str, rng: random.Random) -> str:
         roll = rng.random()
         if roll < 0.012 and len(word) <= 3:
             continue
-        if roll < 0.03 and len(word) > 4:
-            word = _misheard(word, rng)
+        heard = _misheard(word, rng) if roll < 0.03 and len(word) > 4 else word
         if roll > 0.992 and out:
-            out[-1] += word
+            out[-1] += heard
         else:
-            out.append(word)
+            out.append(heard)
     return " ".join(out)
 
 

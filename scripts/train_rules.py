@@ -46,7 +46,7 @@ TAGS = {
 }
 FOLDS = 6
 WORDS_C, VECTORS_C, COMBINE_C = 0.3, 2.0, 0.15  # strength of the fits; found on the folds of the training dialogues
-SMALL = 0.02  # weights below this are noise and only make the file long
+SMALL, RARE = 0.02, 0.06  # weights of figures and of words below which they are noise and only make the file long
 
 
 @dataclass
@@ -101,12 +101,11 @@ def samples(prepared: Sequence[Prepared], act: str) -> list[Sample]:
             )
         )
         for turn, extra in turns:
-            tags = one.dialogue.tags[turn.id]
             if tag in one.dialogue.doubt[turn.id]:
                 continue
             near = acts.focus(turn, act)
             row = (one.rows[turn.place] if near is turn else features(one.scene, near)) | extra
-            words = {word: 1.0 for word in bag(near)}
+            words = dict.fromkeys(bag(near), 1.0)
             found.append(
                 Sample(one.group, row, words, one.vectors.get(turn.place), int(tag in one.dialogue.tags[turn.id]), (index, turn.place))
             )
@@ -124,7 +123,7 @@ def bank_samples(act: str, encoder: semantic.Encoder | None, first_group: int) -
             if turns and not unclear:
                 near = acts.focus(turns[0], act)
                 vector = encoder.encode([turns[0].plain])[0] if encoder else None
-                found.append(Sample(group, {}, {w: 1.0 for w in bag(near)}, vector, int(TAGS[act] in tags), (-1, group), bank=True))
+                found.append(Sample(group, {}, dict.fromkeys(bag(near), 1.0), vector, int(TAGS[act] in tags), (-1, group), bank=True))
     return found
 
 
@@ -153,7 +152,7 @@ def train_act(act: str, found: Sequence[Sample], with_vectors: bool) -> tuple[di
     names = [n for n, keep in zip(word_names.get_feature_names_out(), kept, strict=True) if keep]
     by_words = out_of_fold(words, labels, groups, WORDS_C, bias=False)
     model = fit(words, labels, WORDS_C, bias=False)
-    made: dict[str, Any] = {"words": _named(model, names), "combine": {}}
+    made: dict[str, Any] = {"words": _named(model, names, RARE), "combine": {}}
     logits: dict[str, Any] = {}
     columns, column_names = [by_words[told]], ["by words"]
     logits["plain"] = _combine(made, "plain", figures, figure_names, columns, column_names, labels[told], groups[told])
@@ -185,8 +184,8 @@ def _combine(
     return out_of_fold(matrix, labels, groups, COMBINE_C)
 
 
-def _named(model: LogisticRegression, names: Sequence[str]) -> dict[str, Any]:
-    weights = {n: round(float(w), 3) for n, w in zip(names, model.coef_[0], strict=True) if abs(w) >= SMALL}
+def _named(model: LogisticRegression, names: Sequence[str], least: float = SMALL) -> dict[str, Any]:
+    weights = {n: round(float(w), 3) for n, w in zip(names, model.coef_[0], strict=True) if abs(w) >= least}
     return {"bias": round(float(np.ravel(model.intercept_)[0]), 3), "weights": dict(sorted(weights.items()))}
 
 
@@ -267,48 +266,69 @@ def met(one: Prepared, act: str) -> int | None:
     return None if any(tag in doubt for doubt in one.dialogue.doubt) else 0
 
 
+# Criteria of the built-in checklist that stand in for those that nobody trained for, and their acts.
+STAND_INS = {
+    "open_question": "needs",
+    "terms": "terms",
+    "benefit": "benefit",
+    "answered": "answer",
+    "amount": "price",
+    "dated": "step",
+    "polite": "bye",
+    "hello": "hello",
+}
+
+
+@dataclass
+class Likeness:
+    """Rows for the model of criteria without a detector: one a turn and criterion."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    calls: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, prepared: Sequence[Prepared], criterion: str, meanings: Sequence[rubric.Meaning], *, semantic_too: bool) -> None:
+        """Every manager's turn, by turns with and without the examples of the criterion."""
+        for index, one in enumerate(prepared):
+            for turn in one.scene.turns:
+                if one.scene.may(turn, "manager") and len(turn.words) > 1:
+                    vector = one.vectors[turn.place] if semantic_too else None
+                    self.rows.append(generic.likeness(one.scene, turn, meanings[(index + turn.place) % 2], vector))
+                    self.labels.append(int(TAGS[STAND_INS[criterion]] in one.dialogue.tags[turn.id]))
+                    self.owners.append(criterion)
+                    self.calls.append((criterion, index))
+
+
 def train_likeness(prepared: Sequence[Prepared], encoder: semantic.Encoder | None) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """One model for criteria that nobody trained for: the built-in ones stand in for them, each left out once to see how it carries over."""
-    checklist = next(d for d in loader.builtin() if d.id == "sales")
-    assert isinstance(checklist, Checklist)
-    wanted = {
-        "open_question": "needs",
-        "terms": "terms",
-        "benefit": "benefit",
-        "answered": "answer",
-        "amount": "price",
-        "dated": "step",
-        "polite": "bye",
-        "hello": "hello",
-    }
+    """One model for all criteria without a detector, and its calibration; each stand-in is left out once to see how it carries over."""
     made: dict[str, Any] = {}
     calibrations: dict[str, list[float]] = {}
     for kind in ("plain", "semantic") if encoder else ("plain",):
-        rows: list[dict[str, float]] = []
-        labels: list[int] = []
-        owners: list[str] = []
-        calls: list[tuple[str, int]] = []
-        for stage, criterion in ((s, c) for s in checklist.stages for c in s.criteria if c.id in wanted):
-            rest, reader = rubric.others(checklist, stage, criterion), encoder if kind == "semantic" else None
-            meant = rubric.meaning(criterion.ask, criterion.examples, criterion.counter_examples, reader, rest)
-            bare = rubric.meaning(criterion.ask, (), (), reader, rest)
-            for index, one in enumerate(prepared):
-                for turn in one.scene.turns:
-                    if one.scene.may(turn, "manager") and len(turn.words) > 1:
-                        told = meant if (index + turn.place) % 2 else bare
-                        rows.append(generic.likeness(one.scene, turn, told, one.vectors[turn.place] if kind == "semantic" else None))
-                        labels.append(int(TAGS[wanted[criterion.id]] in one.dialogue.tags[turn.id]))
-                        owners.append(criterion.id)
-                        calls.append((criterion.id, index))
+        found = _likeness_rows(prepared, encoder if kind == "semantic" else None)
         names = DictVectorizer()
-        matrix, answers = names.fit_transform(rows), np.array(labels)
+        matrix, answers = names.fit_transform(found.rows), np.array(found.labels)
         made[kind] = _named(fit(matrix, answers, 1.0), list(names.get_feature_names_out()))
-        logits = out_of_fold(matrix, answers, np.array([sorted(set(owners)).index(o) for o in owners]), 1.0)
-        calibrations[kind] = _calibrate_likeness(logits, answers, calls)
-        for owner in sorted(set(owners)):
-            mask = np.array([o == owner for o in owners])
+        owners = sorted(set(found.owners))
+        logits = out_of_fold(matrix, answers, np.array([owners.index(o) for o in found.owners]), 1.0)
+        calibrations[kind] = _calibrate_likeness(logits, answers, found.calls)
+        for owner in owners:
+            mask = np.array([o == owner for o in found.owners])
             print(f"likeness {kind:9} {owner:14} AUC when left out: {roc_auc_score(answers[mask], logits[mask]):.3f}")
     return made, calibrations
+
+
+def _likeness_rows(prepared: Sequence[Prepared], encoder: semantic.Encoder | None) -> Likeness:
+    checklist = next(d for d in loader.builtin() if isinstance(d, Checklist) and d.id == "sales")
+    found = Likeness()
+    for stage, one in ((s, c) for s in checklist.stages for c in s.criteria if c.id in STAND_INS):
+        rest = rubric.others(checklist, stage, one)
+        meanings = [
+            rubric.meaning(one.ask, (), (), encoder, rest),
+            rubric.meaning(one.ask, one.examples, one.counter_examples, encoder, rest),
+        ]
+        found.add(prepared, one.id, meanings, semantic_too=encoder is not None)
+    return found
 
 
 def _calibrate_likeness(logits: Any, labels: Any, calls: Sequence[tuple[str, int]]) -> list[float]:

@@ -19,7 +19,7 @@ from checklists.results import ChecklistResult, FieldResult
 from checklists.values import coerce
 from core.errors import InvalidInput
 from tasks.engines.analyst import Analyst, Context
-from tasks.engines.analyst.rules import dates
+from tasks.engines.analyst.rules import almanac, dates
 from tasks.engines.analyst.rules.numbers import numbers
 from tasks.engines.analyst.rules.text import repair, tokens
 
@@ -111,7 +111,7 @@ def _same_moment(label: str, answer: str) -> bool:
     given = datetime.fromisoformat(answer)
     row = tokens(repair(label))
     for one in dates.moments(row, numbers(row)):
-        when = dates.resolve(one, CALL_TIME.astimezone(ZONE))
+        when = almanac.resolve(one, CALL_TIME.astimezone(ZONE))
         exact = one.clock is not None and one.clock.sure
         if isinstance(when, datetime) and (
             when.replace(tzinfo=None) == given.replace(tzinfo=None) if exact else when.date() == given.date()

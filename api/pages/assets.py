@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -47,6 +48,12 @@ class Assets:
         if name not in self._all:
             raise NotFound
         return self._all[name]
+
+
+@cache
+def stored() -> Assets:
+    """The product's own files: they do not change while the process lives."""
+    return Assets()
 
 
 @router.get("/assets/{name:path}")

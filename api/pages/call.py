@@ -112,7 +112,8 @@ def _stamp(session: Session, call: Call) -> str:
 
 def _notes(call: Call, heard: Transcript | None, cards: list[scorecard.Card], tables: list[scorecard.TableCard]) -> list[str]:
     """What the ingress, the recogniser and the engines want a person to know, each once."""
-    flags = [flag for one in (*cards, *tables) for flag in one.row.content.get("flags", ())]
+    rows = [card.row for card in cards] + [table.row for table in tables]
+    flags = [flag for row in rows for flag in row.content.get("flags", ())]
     every = [*call.warnings, *(heard.warnings if heard else ()), *flags]
     return [note for note in dict.fromkeys(every) if note != SHOWN_ELSEWHERE]
 

@@ -19,7 +19,6 @@ from api.context import Context
 from api.middleware import CallIdPaths
 from api.pages import assets, audio, call, calls, connection, definitions, export, hooks, judge, offices, people, sign_in, summary, trials
 from api.pages import managers as managers_page
-from api.pages.assets import Assets
 from api.pages.reports import Desk
 from api.pages.security import SafeHeaders, SameSite
 from api.pages.view import SignInNeeded, View, templates
@@ -68,9 +67,9 @@ def create(context: Context) -> FastAPI:
     pages = FastAPI(title="Цифровой РОП", docs_url=None, redoc_url=None, openapi_url=None)
     pages.router.redirect_slashes = False
     pages.state.context = context
-    pages.state.assets = Assets()
+    pages.state.assets = assets.stored()
     pages.state.desk = Desk(context.settings)
-    pages.state.templates = templates(pages.state.assets)
+    pages.state.templates = templates()
     for router in ROUTERS:
         pages.include_router(router)
     pages.add_exception_handler(SignInNeeded, _to_sign_in)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,8 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api.assets import STATIC
 from api.context import Context
 from api.middleware import encoded
-from api.pages import roles, shape, words
-from api.pages.assets import Assets
+from api.pages import assets, roles, shape, words
 from api.pages.reports import Desk, Reports
 from api.pages.shape import Shape
 from api.problems import language_of
@@ -133,12 +133,13 @@ class View:
         return own_path(f"{referer.path}?{referer.query}" if referer.query else referer.path, fallback)
 
 
-def templates(assets: Assets) -> Environment:
-    """The one template environment: everything is escaped, a misspelt name is an error."""
+@cache
+def templates() -> Environment:
+    """The one template environment, compiled once: everything is escaped, a misspelt name is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(asset=assets.url, level=shape.level, words=words)
+    environment.globals.update(asset=assets.stored().url, level=shape.level, words=words)
     environment.filters.update(segment=encoded, urlquote=lambda value: quote(str(value), safe=""))
     return environment
 

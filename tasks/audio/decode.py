@@ -5,6 +5,7 @@ Whatever the file says about itself, FFmpeg sees one open file object and one de
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
@@ -77,15 +78,19 @@ def _write(container: InputContainer, channels: int, writer: SoundWriter, max_se
         if frame is None:
             broken += 1
             continue
-        if gap := timeline.gap(frame):
-            _check_length(writer.samples / RATE + gap, max_seconds)
-            writer.write(np.zeros((channels, round(gap * RATE)), np.int16))
+        gap = timeline.gap(frame)
+        _check_length(writer.samples / RATE + gap, max_seconds)
+        writer.write_silence(round(gap * RATE))
         frame.pts = None
-        for block in _resampled(resampler, frame):
-            writer.write(block)
+        try:
+            for block in _resampled(resampler, frame):
+                writer.write(block)
+        except (ValueError, av.FFmpegError):
+            broken += 1
         _check_length(writer.samples / RATE, max_seconds)
-    for block in _resampled(resampler, None):
-        writer.write(block)
+    with contextlib.suppress(ValueError, av.FFmpegError):
+        for block in _resampled(resampler, None):
+            writer.write(block)
     return broken
 
 
@@ -127,11 +132,8 @@ def _frames(container: InputContainer) -> Iterator[AudioFrame | None]:
 
 
 def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[NDArray[np.int16]]:
-    try:
-        frames = resampler.resample(frame)
-    except (ValueError, av.FFmpegError):
-        return
-    for out in frames:
+    """Blocks of shape (channels, n); raises `ValueError` when a recording changes its rate or channels on the way."""
+    for out in resampler.resample(frame):
         yield np.asarray(out.to_ndarray(), np.int16)
 
 

@@ -15,6 +15,7 @@ RATE = 16000
 FRAME = 160
 FRAMES_PER_SECOND = RATE // FRAME
 SILENCE_DB = -100.0
+SILENCE_BLOCK = 60 * RATE
 # 32 dB below full scale a resampled clipped top still stands out as a plateau of equal maxima.
 CLIPPED = int(0.985 * 32767)
 
@@ -103,6 +104,11 @@ class SoundWriter:
         if len(block) == 2:
             self._moments.add(block)
         self._measure(block)
+
+    def write_silence(self, samples: int) -> None:
+        """Silence in every channel, a minute at a time: a hostile file may claim any length."""
+        for first in range(0, samples, SILENCE_BLOCK):
+            self.write(np.zeros((len(self._files), min(SILENCE_BLOCK, samples - first)), np.int16))
 
     def finish(self, *, damaged: bool) -> Sound:
         if self._rest.shape[1]:

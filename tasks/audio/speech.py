@@ -85,7 +85,7 @@ def _windows(sound: Sound, channel: int) -> Iterator[NDArray[np.float32]]:
 def with_pitch(samples: Samples) -> Samples:
     """Samples with the pitch put back that a telephone cut off: the envelope of a voice still beats at it.
 
-    Without it the model hears 0 to 65 % of the speech of a low voice behind a steep 300 Hz filter, with it as much as unfiltered;
+    Without it the model hears 0 to 60 % of the speech of a low voice behind a steep 300 Hz filter, with it as much as unfiltered;
     tones, noise and music stay as far below the threshold as before.
     """
     envelope = np.abs(_band(samples, ABOVE_HUM_HZ, RATE / 2))

@@ -20,6 +20,7 @@ from tests.api.conftest import UPLOAD
 from tests.peers.api_server import Server, serve
 from tests.peers.prefect_peer import PrefectPeer
 
+pytestmark = pytest.mark.slow
 # The customer's own examples, to the letter.
 BASE, KEY = "http://10.28.32.81", "YOUR_API_KEY"
 UPLOAD_EXAMPLE = r"""curl --location --request POST 'http://10.28.32.81/api/v1/calls/audio-upload?apiKey=YOUR_API_KEY' \

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import uvicorn
@@ -90,7 +91,7 @@ class House:
     def furnish(self) -> None:
         """Definitions, staff and one person of every role, all with the same password."""
         at = clock.now() - timedelta(days=120)
-        hashed = users.hash_password(PASSWORD)
+        hashed = password_hash()
         with self.database.begin() as session:
             for definition in loader.builtin():
                 if definition.id in loader.FIRST_START:
@@ -102,6 +103,11 @@ class House:
                 name = {"admin": "Ольга Админова", "head": "Игорь Ромов", "analyst": "Ася Данные", "manager": "Анна Соколова"}[role]
                 self.people[role] = users.create(session, role, role, at, name=name, manager_id=manager)
                 users.set_password(session, self.people[role].user_id, hashed)
+
+    def know(self) -> None:
+        """Meet the people of a house that was furnished before."""
+        with self.database.read() as session:
+            self.people = {user.role: user for user in users.listed(session)}
 
     def webhook(self, url: str = "https://crm.example.ru/hooks/checklist") -> None:
         """An address for the results of the checklist."""
@@ -232,8 +238,15 @@ def build(home: Path, database: Database | None = None, **settings: object) -> H
     if own.is_sqlite:
         # Thousands of small commits: a test's rows need not survive a power cut.
         event.listen(own.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    migrate.upgrade(own)
+    if database is None and not (made.root / "rop.sqlite").exists():
+        migrate.upgrade(own)
     return House(made, own)
+
+
+@cache
+def password_hash() -> str:
+    """The hash of everybody's password, worked out once a run."""
+    return users.hash_password(PASSWORD)
 
 
 def talk(said: Sequence[str] = TALK) -> Transcript:

@@ -169,7 +169,7 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(visit: Visit, house: House
 
 
 def test_sign_ins_are_in_the_audit(visit: Visit, house: House) -> None:
-    visit("head")
+    visit(None).post("/sign-in", data=LOGIN)
     with house.database.read() as session:
         assert ("head", "user.signed_in") in session.execute(select(Audit.actor, Audit.action)).tuples().all()
 

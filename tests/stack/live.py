@@ -101,7 +101,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         _wait_for(home, process)
-        key = rop(home, "key", "create", "--label", "tests", "--plain")
+        key = rop(home, "key", "create", "--label", "tests", "--manager-channel", "left", "--plain")
         for kind, name in (("checklist", "sales"), ("table", "TBL_1755863365")):
             path = f"/hooks/{kind}"
             crm.inbox.secrets[path] = rop(home, kind, "webhook", name, f"{crm.url}{path}", "--plain")

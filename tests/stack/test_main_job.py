@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from tests.stack.live import LiveStack
 
 pytestmark = pytest.mark.slow

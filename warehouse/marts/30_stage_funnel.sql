@@ -1,20 +1,35 @@
 CREATE OR REPLACE MACRO stage_funnel_between(since, until) AS TABLE
+WITH counted AS (
+    SELECT
+        s.checklist_id,
+        s.checklist_version,
+        c.deal_stage_id,
+        s.stage_id,
+        any_value(s.position) AS position,
+        any_value(s.stage_name) AS stage,
+        count(*) AS calls,
+        count(s.final_score) AS applicable,
+        count(*) FILTER (s.final_score = 1) AS completed,
+        count(*) FILTER (s.is_carried) AS carried
+    FROM fact_stage s
+    JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
+    WHERE s.day BETWEEN since AND until
+    GROUP BY s.checklist_id, s.checklist_version, c.deal_stage_id, s.stage_id
+)
 SELECT
-    s.checklist_id,
+    c.checklist_id,
     c.deal_stage_id,
-    arg_max(s.position, coalesce(d.number, 0)) AS position,
-    s.stage_id,
-    arg_max(s.stage_name, coalesce(d.number, 0)) AS stage,
-    count(*) AS calls,
-    count(s.final_score) AS applicable,
-    count(*) FILTER (s.final_score = 1) AS completed,
-    round(100.0 * count(*) FILTER (s.final_score = 1) / nullif(count(s.final_score), 0), 1) AS rate,
-    count(*) FILTER (s.is_carried) AS carried
-FROM fact_stage s
-JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
-LEFT JOIN dim_checklist d ON d.checklist_id = s.checklist_id AND d.version = s.checklist_version
-WHERE s.day BETWEEN since AND until
-GROUP BY s.checklist_id, c.deal_stage_id, s.stage_id;
+    arg_max(c.position, coalesce(d.number, 0)) AS position,
+    c.stage_id,
+    arg_max(c.stage, coalesce(d.number, 0)) AS stage,
+    sum(c.calls)::BIGINT AS calls,
+    sum(c.applicable)::BIGINT AS applicable,
+    sum(c.completed)::BIGINT AS completed,
+    round(100.0 * sum(c.completed) / nullif(sum(c.applicable), 0), 1) AS rate,
+    sum(c.carried)::BIGINT AS carried
+FROM counted c
+LEFT JOIN dim_checklist d ON d.checklist_id = c.checklist_id AND d.version = c.checklist_version
+GROUP BY c.checklist_id, c.deal_stage_id, c.stage_id;
 
 CREATE OR REPLACE VIEW stage_funnel AS
 FROM stage_funnel_between(DATE '0001-01-01', DATE '9999-12-31')

@@ -1,27 +1,31 @@
+-- Ordered inside, so that a LIMIT is taken before names and links are put together.
 CREATE OR REPLACE VIEW worst_moments AS
 SELECT
-    s.call_id,
-    s.day,
-    c.started_local,
-    coalesce(m.full_name, c.manager_id) AS manager,
-    coalesce(o.title, 'Без офиса') AS office,
-    c.deal_stage_id,
-    s.checklist_id,
-    k.final_completion AS completion,
-    s.stage_id,
-    s.stage_name AS stage,
-    s.weight,
-    coalesce(s.person_reason, s.comment) AS comment,
-    s.moment_quote AS quote,
-    s.moment_seconds AS seconds,
-    link_to(c.page, s.moment_seconds) AS link
-FROM fact_stage s
-JOIN fact_checklist k ON k.call_id = s.call_id AND k.checklist_id = s.checklist_id AND k.day = s.day
-JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
-LEFT JOIN dim_manager m ON m.manager_id = c.manager_id
-LEFT JOIN dim_office o ON o.office_id = c.office_id
-WHERE s.final_score = -1
-ORDER BY s.weight DESC, k.final_completion, s.call_id, s.position;
+    w.call_id,
+    w.day,
+    w.started_local,
+    coalesce(w.full_name, w.manager_id) AS manager,
+    coalesce(w.title, 'Без офиса') AS office,
+    w.deal_stage_id,
+    w.checklist_id,
+    w.final_completion AS completion,
+    w.stage_id,
+    w.stage_name AS stage,
+    w.weight,
+    coalesce(w.person_reason, w.comment) AS comment,
+    w.moment_quote AS quote,
+    w.moment_seconds AS seconds,
+    link_to(w.page, w.moment_seconds) AS link
+FROM (
+    SELECT s.*, k.final_completion, k.deal_stage_id, k.manager_id, c.started_local, c.page, m.full_name, o.title
+    FROM fact_stage s
+    JOIN fact_checklist k ON k.call_id = s.call_id AND k.checklist_id = s.checklist_id AND k.day = s.day
+    JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
+    LEFT JOIN dim_manager m ON m.manager_id = k.manager_id
+    LEFT JOIN dim_office o ON o.office_id = k.office_id
+    WHERE s.final_score = -1
+    ORDER BY s.weight DESC, k.final_completion, s.call_id, s.position
+) w;
 
 COMMENT ON VIEW worst_moments IS 'Невыполненные этапы, самые важные первыми: с чего начать разбор звонков. // Failed stages, the weightiest first: where coaching starts.';
 COMMENT ON COLUMN worst_moments.call_id IS 'Звонок. // Call.';

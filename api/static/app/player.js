@@ -61,8 +61,12 @@ function start(audio) {
     });
   }
   for (const name of ["timeupdate", "seeking", "loadedmetadata"]) audio.addEventListener(name, show);
-  audio.addEventListener("loadedmetadata", () => player.setAttribute("data-ready", "true"));
-  if (audio.readyState >= 1) player.setAttribute("data-ready", "true");
+  function ready() {
+    player.setAttribute("data-ready", "true");
+    performance.mark("player");
+  }
+  if (audio.readyState >= 1) ready();
+  else audio.addEventListener("loadedmetadata", ready, { once: true });
   for (const name of ["wheel", "touchmove"]) window.addEventListener(name, () => { touched = Date.now(); }, { passive: true });
 
   const actions = { play: toggle, back: () => seek(audio.currentTime - 10), forward: () => seek(audio.currentTime + 10) };

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from checklists.transcript import Word
 from core.errors import PermanentError
@@ -21,6 +22,8 @@ from tasks.engines.asr.pipeline import recognise
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
+
+log = structlog.get_logger(__name__)
 
 # A batch is decoded at one temperature; these are the signs that it went round in circles and must be heard again.
 MAX_COMPRESSION = 2.4
@@ -113,8 +116,10 @@ def device_of(settings: Settings) -> tuple[str, str]:
 def _load(settings: Settings) -> WhisperModel:
     from faster_whisper import WhisperModel
 
-    folder = weights.resolve(settings)
+    source = weights.locate(settings)
     device, compute = device_of(settings)
+    log.info("asr_model_loading", model=settings.asr_model, weights=source.kind, device=device, compute=compute)
+    folder = weights.resolve(settings, _log_progress)
     try:
         return WhisperModel(
             str(folder),
@@ -134,6 +139,12 @@ def _load(settings: Settings) -> WhisperModel:
             compute=compute,
             why=str(error)[:200],
         ) from error
+
+
+def _log_progress(done: int, total: int) -> None:
+    quarter = total // 4
+    if quarter and done // quarter != (done - weights.CHUNK) // quarter:
+        log.info("asr_weights", percent=100 * done // total)
 
 
 def _bounds(clips: Sequence[Samples]) -> list[tuple[float, float]]:

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from checklists.definitions import Table, TableField
 from checklists.findings import FieldFinding
 from checklists.values import Value, coerce
+from core import digits
 from tasks.engines.analyst.openai.case import Case
 from tasks.engines.analyst.openai.evidence import verify
 from tasks.engines.analyst.openai.forms import FieldAnswer, TableAnswer
 from tasks.engines.analyst.openai.verdicts import comment_of
-from tasks.engines.analyst.rules.contacts import emails, inns, phones
+from tasks.engines.analyst.rules.contacts import emails, russian_phone
 from tasks.engines.analyst.rules.numbers import numbers
 from tasks.engines.analyst.rules.text import repair, tokens
 
@@ -110,9 +111,13 @@ def _value(case: Case, one: TableField, answer: str, zone: ZoneInfo) -> Value:
 
 def _spelled(kind: str, text: str) -> str | None:
     plain = repair(text)
-    words = tokens(plain)
-    found = emails(words, plain) if kind == "email" else (phones if kind == "phone" else inns)(words, numbers(words))
-    return found[0].value if found else None
+    if kind == "email":
+        found = emails(tokens(plain), plain)
+        return found[0].value if found else None
+    lines = [digits.Line("", plain)]
+    spoken = ("".join(group.digits for group in run) for run in digits.runs(lines, digits.groups(lines, 0), across=False))
+    form = russian_phone if kind == "phone" else str
+    return next((value for one in spoken if (value := form(one))), None)
 
 
 def _heard(case: Case, one: TableField, value: Any, cited: Sequence[int]) -> float | None:

@@ -19,7 +19,7 @@ FEWEST_WORDS = 5  # below this there was no conversation to judge
 class RulesAnalyst:
     """Judges without any server; thread-safe. One a process: it keeps rubrics, vectors and the last few calls in memory."""
 
-    def __init__(self, settings: Settings, *, encoder: semantic.Encoder | None | bool = True, models: acts.Models | None = None) -> None:
+    def __init__(self, settings: Settings, *, encoder: semantic.Encoder | bool | None = True, models: acts.Models | None = None) -> None:
         self._encoder = semantic.load() if encoder is True else encoder or None
         self._models = models or acts.load()
         self._analyses = Analyses(self._models, self._encoder)

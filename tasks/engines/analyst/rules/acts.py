@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import yaml
 
 from tasks.engines.analyst.rules import intros
 from tasks.engines.analyst.rules.features import bag, features
@@ -120,25 +121,15 @@ def moments_near(scene: Scene, turn: Turn) -> list[int]:
     return [t.id for t in near if t is not None and abs(t.place - turn.place) <= 2 and any(m.concrete for m in t.moments)]
 
 
-# What the combined model of an act may look at, by how the names of the figures begin. Fewer neighbours carry over better
-# to calls by other people: a corpus has habits of order that life has not.
-SEEN: Mapping[str, tuple[str, ...]] = {
-    "hello": ("hello", "bye", "asks", "by "),
-    "name": ("intro", "hello", "opens", "from_start", "asks", "second", "first", "by "),
-    "needs": ("ask", "answer.clarify", "filler", "first", "second", "words", "hypo", "verb", "after number", "benefit.deflect", "not ", "price.word", "by "),
-    "terms": ("ask", "answer.clarify", "filler", "first", "second", "words", "hypo", "verb", "after number", "money", "price", "not ", "step", "by "),
-    "benefit": ("benefit", "price", "ask", "first", "second", "words", "long", "comparative", "verb", "hypo", "not ", "money", "не", "step.vague", "by "),
-    "objection": ("obj", "yes", "no", "ask", "words", "short", "first", "hypo", "bye", "hello", "price.word", "step", "before money", "before step", "before price", "money", "verb", "не", "comparative", "by "),
-    "answer": ("answer", "benefit", "ask", "words", "short", "long", "comparative", "price", "money", "bye", "verb", "obj", "first reply", "customer between", "filler", "step", "not ", "second", "by "),
-    "price": ("money", "price", "before asks", "before price", "ask", "second", "obj", "hypo", "not ", "verb past", "raw", "moment past", "after obj", "by "),
-    "step": ("step", "moment", "hour", "after yes", "after no", "after step", "after moment", "after bye", "after obj", "before moment", "before step", "before yes", "before no", "verb", "ask", "hypo", "not ", "bye", "by "),
-    "bye": ("bye", "hello", "yes", "no", "filler", "short", "words", "ask", "not ", "by "),
-}  # fmt: skip
+@lru_cache(1)
+def prefixes() -> Mapping[str, tuple[str, ...]]:
+    """Act → beginnings of the names of the figures that its combined model may look at (data/seen.yaml)."""
+    return {act: tuple(names) for act, names in yaml.safe_load((DATA / "seen.yaml").read_text(encoding="utf-8")).items()}
 
 
 def seen(act: str, row: Mapping[str, float]) -> dict[str, float]:
     """The figures of a turn that the combined model of an act looks at."""
-    return {name: value for name, value in row.items() if name.startswith(SEEN[act])}
+    return {name: value for name, value in row.items() if name.startswith(prefixes()[act])}
 
 
 def rows(scene: Scene) -> dict[int, dict[str, float]]:
@@ -185,7 +176,7 @@ def replied(scene: Scene, objections: Mapping[int, float]) -> Iterator[tuple[Tur
 def score(scene: Scene, models: Models, vectors: Mapping[int, Vectors] | None) -> dict[str, dict[int, float]]:
     """Act → place of the turn → probability. `vectors` by place; None means without the encoder."""
     figures = rows(scene)
-    bags = {turn.place: {word: 1.0 for word in bag(turn)} for turn in scene.turns}
+    bags = {turn.place: dict.fromkeys(bag(turn), 1.0) for turn in scene.turns}
     kind = "plain" if vectors is None else "semantic"
 
     def one(act: str, turn: Turn, extra: Mapping[str, float]) -> float:

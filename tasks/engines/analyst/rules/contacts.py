@@ -7,34 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core import digits
-from tasks.engines.analyst.rules.text import Token
+from tasks.engines.analyst.rules.text import Token, pairs, row, words_of
 
 PHONE_DIGITS = 10
 EMAIL = re.compile(r"[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 AT = {"@", "собака", "собачка", "собаку", "гав", "эт"}
 DOT = {"точка", "тчк", "."}
 MARKS = {"дефис": "-", "тире": "-", "минус": "-", "подчеркивание": "_", "-": "-", "_": "_", "–": "-"}
-STOP = frozenset(
-    "на почту почта имейл мейл email адрес пишите запишите записывайте это мой моя наша наш вот да давайте значит шлите присылайте можно пожалуйста "
-    "электронная у меня и а ну туда сюда скидывайте кидайте отправьте отправляйте пришлите так хорошо диктую общая рабочая личная".split()
+STOP = words_of(
+    "на почту почта имейл мейл email адрес пишите запишите записывайте это мой моя наша наш вот да давайте значит шлите присылайте "
+    "можно пожалуйста электронная у меня и а ну туда сюда "
+    "скидывайте кидайте отправьте отправляйте пришлите так хорошо диктую общая рабочая личная"
 )
-ZONES = {
-    "ру": "ru", "ком": "com", "рф": "рф", "нет": "net", "орг": "org", "су": "su", "про": "pro", "бай": "by", "бел": "бел",
-    "io": "io", "ио": "io", "ай": "ai", "ru": "ru", "com": "com", "net": "net", "org": "org", "su": "su", "by": "by", "kz": "kz", "biz": "biz",
-}  # fmt: skip
-HOSTS = {
-    "мейл": "mail", "мэйл": "mail", "меил": "mail", "майл": "mail", "мыло": "mail", "яндекс": "yandex", "гмейл": "gmail", "гмайл": "gmail", "джимейл": "gmail",
-    "джимайл": "gmail", "жмейл": "gmail", "рамблер": "rambler", "бк": "bk", "инбокс": "inbox", "лист": "list", "инфо": "info", "офис": "office",
-    "сейлз": "sales", "сейлс": "sales", "админ": "admin", "аутлук": "outlook", "айклауд": "icloud", "хотмейл": "hotmail", "джи": "g",
-}  # fmt: skip
-LETTERS = dict(
-    pair.split("=")
-    for pair in "а=a б=b в=v г=g д=d е=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=h ц=ts ч=ch ш=sh щ=sch ъ= ы=y ь= э=e ю=yu я=ya".split()
+ZONES = pairs("ру=ru ком=com нет=net орг=org су=su про=pro бай=by ио=io ай=ai") | {
+    zone: zone for zone in row("рф бел io ru com net org su by kz biz pro info")
+}
+HOSTS = pairs(
+    "мейл=mail мэйл=mail меил=mail майл=mail мыло=mail яндекс=yandex гмейл=gmail гмайл=gmail джимейл=gmail джимайл=gmail жмейл=gmail "
+    "рамблер=rambler бк=bk инбокс=inbox лист=list инфо=info офис=office сейлз=sales сейлс=sales админ=admin аутлук=outlook айклауд=icloud "
+    "хотмейл=hotmail джи=g"
 )
-SPELLED = {
-    "эр": "r", "эс": "s", "эм": "m", "эн": "n", "эль": "l", "ка": "k", "пе": "p", "пэ": "p", "те": "t", "тэ": "t", "ве": "v", "вэ": "v", "бэ": "b", "би": "b",
-    "дэ": "d", "ди": "d", "кью": "q", "икс": "x", "зет": "z", "зэт": "z", "аш": "h", "эйч": "h", "эф": "f", "дабл": "w", "жи": "j", "си": "c", "це": "c",
-}  # fmt: skip
+LETTERS = pairs(
+    "а=a б=b в=v г=g д=d е=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=h ц=ts ч=ch ш=sh щ=sch ъ= ы=y ь= э=e ю=yu я=ya"
+)
+SPELLED = pairs(
+    "эр=r эс=s эм=m эн=n эль=l ка=k пе=p пэ=p те=t тэ=t ве=v вэ=v бэ=b би=b дэ=d ди=d кью=q икс=x зет=z зэт=z аш=h эйч=h эф=f дабл=w жи=j "
+    "си=c це=c"
+)
 
 
 @dataclass(frozen=True, slots=True)

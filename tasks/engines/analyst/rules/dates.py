@@ -5,31 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import time
 from typing import Literal
 
 from tasks.engines.analyst.rules import canon
 from tasks.engines.analyst.rules.numbers import Number
-from tasks.engines.analyst.rules.text import Token
+from tasks.engines.analyst.rules.text import Token, row, words_of
 
-WEEKDAYS = "понедельник вторник среда четверг пятница суббота воскресенье".split()
-MONTHS = "январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь".split()
+WEEKDAYS = row("понедельник вторник среда четверг пятница суббота воскресенье")
+MONTHS = row("январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь")
 PARTS = {"утро": time(10), "день": time(14), "вечер": time(18), "ночь": time(22), "обед": time(13)}
-HALVES = ["перв", "втор", "трет", "четверт", "пят", "шест", "седьм", "восьм", "девят", "десят", "одиннадцат", "двенадцат"]
+HALVES = row("перв втор трет четверт пят шест седьм восьм девят десят одиннадцат двенадцат")
 
 Kind = Literal["relative", "weekday", "month_day", "day", "month", "weeks", "months", "hours", "minutes", "fuzzy", "past"]
 
 WD, MON = "|".join(WEEKDAYS), "|".join(MONTHS)
 NEXT = "следующий|будущий|тот|другой"
-PREFERRED = frozenset(
-    [
-        *WEEKDAYS,
-        *MONTHS,
-        *PARTS,
-        *"час минута неделя месяц год сегодня завтра послезавтра вчера позавчера половина четверть полчаса".split(),
-    ]
-    + "следующий будущий ближайший этот тот конец начало середина число выходной праздник неделька денек часик минутка полдень завтрашний".split()
-    + "сегодняшний день пара прошлый через до после к с в на около от между и без другой течение".split()
+FUZZY = rf"(?:начало|середина|конец) (?:(?:{NEXT}|этот) )?(?:неделя|месяц|год|{MON})|(?:{NEXT}|этот) (?:неделя|месяц)|до зима|до лето"
+PREFERRED = frozenset((*WEEKDAYS, *MONTHS, *PARTS)) | words_of(
+    "час минута неделя месяц год сегодня завтра послезавтра вчера позавчера половина четверть полчаса следующий будущий ближайший этот тот "
+    "конец начало середина число выходной праздник неделька денек часик минутка полдень завтрашний сегодняшний день пара прошлый через до "
+    "после к с в на около от между и без другой течение"
 )
 
 DAYS: list[tuple[re.Pattern[str], Kind]] = [
@@ -40,7 +36,7 @@ DAYS: list[tuple[re.Pattern[str], Kind]] = [
     (re.compile(r"[@#](?P<day>[0-9]+) число\b"), "day"),
     (re.compile(r"\b(?:на|до|к|с|это|(?:" + WD + r") ,?) ?@(?P<day>[0-9]+)\b(?! (?:раз|этаж|класс|половина|очередь|вариант))"), "day"),
     (re.compile(r"@(?P<day>[0-9]+) (?=(?:в|к|с) #)"), "day"),
-    (re.compile(rf"\b(?P<wd>{WD})\b(?: (?:на|уже на|следующий) ?(?P<after>{NEXT})? ?неделя)"), "weekday"),
+    (re.compile(rf"\b(?P<wd>{WD})\b(?: (?:на|уже на|следующий) ?(?P<after>{NEXT})? ?(?P<week>неделя))"), "weekday"),
     (re.compile(rf"\b(?P<after>{NEXT}) неделя ,? ?(?:(?:давать|допустим|скажем|например|или|в|во) ,? ?){{0,3}}(?P<wd>{WD})\b"), "weekday"),
     (re.compile(rf"\b(?:(?P<after>{NEXT}) )?(?P<wd>{WD})\b"), "weekday"),
     (re.compile(r"\bчерез (?P<few>пара |несколько )?(?:#(?P<n>[0-9]+) )?(?P<unit>минута|минутка|час|часик|полчаса|день|денек)\b"), "hours"),
@@ -48,9 +44,7 @@ DAYS: list[tuple[re.Pattern[str], Kind]] = [
     (re.compile(r"\bв течение (?:#(?P<n>[0-9]+) )?(?P<unit>час|полчаса|день|минута)\b"), "hours"),
     (re.compile(r"\bна (?P<day>следующий) день\b"), "relative"),
     (
-        re.compile(
-            rf"\b(?P<fuzzy>(?:начало|середина|конец) (?:(?:{NEXT}|этот) )?(?:неделя|месяц|год|{MON})|(?:{NEXT}|этот) (?:неделя|месяц)|до зима|до лето)\b"
-        ),
+        re.compile(rf"\b(?P<fuzzy>{FUZZY})\b"),
         "fuzzy",
     ),
     (re.compile(rf"\b(?:в|к|до|с|на|от) (?P<month>{MON})\b"), "month"),
@@ -200,24 +194,37 @@ def _days(line: canon.Line) -> list[Day]:
     return sorted(found, key=lambda d: d.start)
 
 
+AHEAD = {"сегодня": 0, "сегодняшний": 0, "завтра": 1, "завтрашний": 1, "послезавтра": 2}
+
+
 def _day(match: re.Match[str], kind: Kind, start: int, end: int) -> Day | None:
     part = match.groupdict()
-    if kind == "relative":
-        ahead = {"сегодня": 0, "сегодняшний": 0, "завтра": 1, "завтрашний": 1, "послезавтра": 2}.get(part.get("rel") or "", 1)
-        return Day(kind, start, end, ahead)
-    if kind == "month_day":
-        month = MONTHS.index(part["month"]) + 1 if part.get("month") else int(part["dot"])
-        return Day(kind, start, end, int(part["day"]), month, int(part.get("year") or 0)) if 1 <= int(part["day"]) <= 31 else None
-    if kind == "day":
-        return Day(kind, start, end, int(part["day"])) if 1 <= int(part["day"]) <= 31 else None
-    if kind == "weekday":
-        return Day(kind, start, end, WEEKDAYS.index(part["wd"]), next_week=bool(part.get("after")) or "неделя" in match.group())
-    if kind == "month":
-        return Day(kind, start, end, month=MONTHS.index(part["month"]) + 1)
-    if kind in ("hours", "weeks"):
-        count = int(part.get("n") or (2 if part.get("few") else 1))
-        return Day("relative" if part["unit"] in ("день", "денек") else kind, start, end, count, unit=part["unit"])
-    return Day(kind, start, end)
+    if kind in ("month_day", "day") and not 1 <= int(part["day"]) <= 31:
+        return None
+    made = {"relative": _relative, "month_day": _month_day, "day": _month_day, "weekday": _weekday, "hours": _span, "weeks": _span}.get(
+        kind
+    )
+    if made is not None:
+        return made(part, kind, start, end)
+    return Day(kind, start, end, month=MONTHS.index(part["month"]) + 1 if kind == "month" else 0)
+
+
+def _relative(part: dict[str, str], kind: Kind, start: int, end: int) -> Day:
+    return Day(kind, start, end, AHEAD.get(part.get("rel") or "", 1))
+
+
+def _month_day(part: dict[str, str], kind: Kind, start: int, end: int) -> Day:
+    month = MONTHS.index(part["month"]) + 1 if part.get("month") else int(part.get("dot") or 0)
+    return Day(kind, start, end, int(part["day"]), month, int(part.get("year") or 0))
+
+
+def _weekday(part: dict[str, str], kind: Kind, start: int, end: int) -> Day:
+    return Day(kind, start, end, WEEKDAYS.index(part["wd"]), next_week="after" in part and (bool(part["after"]) or "week" in part))
+
+
+def _span(part: dict[str, str], kind: Kind, start: int, end: int) -> Day:
+    count = int(part.get("n") or (2 if part.get("few") else 1))
+    return Day("relative" if part["unit"] in ("день", "денек") else kind, start, end, count, unit=part["unit"])
 
 
 def _clocks(line: canon.Line, tokens: Sequence[Token]) -> list[Clock]:
@@ -261,10 +268,10 @@ def _counts_something(tokens: Sequence[Token], start: int, end: int) -> bool:
     return bool(UNIT_AFTER_HOUR.match(after.norm)) or ("NOUN" in tags and "gent" in tags and "nomn" not in tags and "accs" not in tags)
 
 
-LOCATIVE = frozenset("одном двух трех четырех пяти шести семи восьми девяти десяти двенадцати двадцати тридцати".split())
+LOCATIVE = words_of("одном двух трех четырех пяти шести семи восьми девяти десяти двенадцати двадцати тридцати")
 
 
-def _clock(match: re.Match[str], kind: str, start: int, end: int) -> Clock | None:  # noqa: C901, PLR0911 - one line a pattern
+def _clock(match: re.Match[str], kind: str, start: int, end: int) -> Clock | None:  # noqa: PLR0911 - one line a pattern
     part = match.groupdict()
     if kind == "one":
         return Clock(time(13 if part["part"] == "день" else 1), start, end)
@@ -295,77 +302,8 @@ def _hour(spoken: int, part: str | None, *, exact: bool = False) -> int | None:
         return None
     if exact or spoken > 12:
         return spoken
-    if part == "утро" or part == "ночь":
+    if part in ("утро", "ночь"):
         return spoken % 12 if part == "ночь" and spoken == 12 else spoken
     if part in ("день", "вечер"):
         return spoken if spoken == 12 else spoken + 12
     return spoken + 12 if 1 <= spoken <= 7 else spoken
-
-
-def resolve(moment: Moment, at: datetime) -> datetime | date | None:
-    """The calendar form, counted from the local time `at`: a datetime when a time was said, else a date; None if too vague."""
-    day = None if moment.day is None else _resolve_day(moment.day, at)
-    if isinstance(day, datetime):
-        return day
-    if moment.clock is None:
-        return day
-    if day is None and moment.day is not None:
-        return None
-    base = day or at.date()
-    spoken = datetime.combine(base, moment.clock.at, at.tzinfo)
-    return spoken + timedelta(days=1) if day is None and spoken <= at else spoken
-
-
-def _resolve_day(day: Day, at: datetime) -> date | datetime | None:  # noqa: C901, PLR0911 - one line a kind
-    today = at.date()
-    if day.kind == "relative":
-        return today + timedelta(days=day.number)
-    if day.kind == "hours":
-        step = timedelta(minutes=day.number) if day.unit.startswith("минут") else timedelta(hours=day.number)
-        return (at + (timedelta(minutes=30) if day.unit == "полчаса" else step)).replace(second=0, microsecond=0)
-    if day.kind == "weeks":
-        return today + timedelta(days=7 * day.number) if day.unit.startswith("недел") else _add_months(today, day.number)
-    if day.kind == "weekday":
-        monday = today - timedelta(days=today.weekday())
-        if day.next_week:
-            return monday + timedelta(days=7 + day.number)
-        return today + timedelta(days=(day.number - today.weekday() - 1) % 7 + 1)
-    if day.kind == "month_day":
-        return _month_day(day, today)
-    if day.kind == "day":
-        return _next_day(day.number, today)
-    return None
-
-
-def _month_day(day: Day, today: date) -> date | None:
-    """The nearest such day that is not long past."""
-    for year in (day.year,) if day.year else (today.year, today.year + 1):
-        found = _date(year, day.month, day.number)
-        if found and (day.year or found >= today):
-            return found
-    return None
-
-
-def _next_day(number: int, today: date) -> date | None:
-    for ahead in range(3):
-        first = _add_months(today.replace(day=1), ahead)
-        found = _date(first.year, first.month, number)
-        if found and found >= today:
-            return found
-    return None
-
-
-def _add_months(day: date, count: int) -> date:
-    month = day.month - 1 + count
-    year, month = day.year + month // 12, month % 12 + 1
-    for last in (day.day, 30, 29, 28):
-        if found := _date(year, month, min(day.day, last)):
-            return found
-    return day
-
-
-def _date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tasks.engines.analyst.rules import intros
 from tasks.engines.analyst.rules.scene import Scene, Turn, asks_price
@@ -15,15 +16,15 @@ AFTER = ("yes", "no", "filler", "obj.", "bye.", "step.vague", "step.action", "he
 NEEDS = frozenset(("ask.task", "ask.situation", "ask.problem", "ask.purpose", "ask.preference"))
 TERMS = frozenset(("ask.budget", "ask.timing", "ask.volume", "ask.decider"))
 KIND = words_of(
-    "хороший добрый приятный удачный отличный прекрасный теплый легкий спокойный счастливый крепкий продуктивный чудесный замечательный мягкий "
-    "светлый вкусный ясный успешный самый лучший наилучший всякий быстрый уютный солнечный"
+    "хороший добрый приятный удачный отличный прекрасный теплый легкий спокойный счастливый крепкий продуктивный чудесный замечательный "
+    "мягкий светлый вкусный ясный успешный самый лучший наилучший всякий быстрый уютный солнечный"
 )
 SHORT, LONG = 3, 12  # words
 
 
 def features(scene: Scene, turn: Turn) -> dict[str, float]:
     """Named figures of one turn in its context; absent means 0."""
-    row = {name: 1.0 for name in _flags(scene, turn)}
+    row = dict.fromkeys(_flags(scene, turn), 1.0)
     row["words"] = math.log1p(len(turn.words)) / 3
     row["from_start"] = math.exp(-turn.place / 3)
     row["from_end"] = math.exp(-(len(scene.turns) - 1 - turn.place) / 3)
@@ -34,7 +35,7 @@ def features(scene: Scene, turn: Turn) -> dict[str, float]:
 def bag(turn: Turn) -> frozenset[str]:
     """Lemmas and pairs of neighbours; names, sums, dates and numbers by their kind, so that the model learns no examples."""
     words = list(_kinds(turn))
-    pairs = (f"{a} {b}" for a, b in zip(words, words[1:], strict=False))
+    pairs = (f"{a} {b}" for a, b in pairwise(words))
     return frozenset((*words, *pairs))
 
 
@@ -99,34 +100,23 @@ def _wishes(turn: Turn) -> bool:
 
 
 def _entities(turn: Turn) -> Iterator[str]:
-    if _wishes(turn):
-        yield "bye wishes"
-    if any(w.norm in ("пусть", "пускай") for w in turn.words):
-        yield "bye let it"
-    if turn.money:
-        yield "money"
-        if any(m.sure for m in turn.money):
-            yield "money sure"
-        if any(m.cue for m in turn.money):
-            yield "money cue"
-        if any(m.per for m in turn.money):
-            yield "money per"
-        if any(m.high for m in turn.money):
-            yield "money range"
-        if len(turn.money) > 1:
-            yield "money many"
-    if any(m.concrete for m in turn.moments):
-        yield "moment"
-    if any(m.clock is not None and m.clock.sure for m in turn.moments):
-        yield "hour"
-    if any(not m.concrete and not m.past for m in turn.moments):
-        yield "moment vague"
-    if any(m.past for m in turn.moments):
-        yield "moment past"
-    if turn.people:
-        yield "person"
-    if turn.numbers:
-        yield "number"
+    signs = {
+        "bye wishes": _wishes(turn),
+        "bye let it": any(w.norm in ("пусть", "пускай") for w in turn.words),
+        "money": bool(turn.money),
+        "money sure": any(m.sure for m in turn.money),
+        "money cue": any(m.cue for m in turn.money),
+        "money per": any(m.per for m in turn.money),
+        "money range": any(m.high for m in turn.money),
+        "money many": len(turn.money) > 1,
+        "moment": any(m.concrete for m in turn.moments),
+        "hour": any(m.clock is not None and m.clock.sure for m in turn.moments),
+        "moment vague": any(not m.concrete and not m.past for m in turn.moments),
+        "moment past": any(m.past for m in turn.moments),
+        "person": bool(turn.people),
+        "number": bool(turn.numbers),
+    }
+    yield from (name for name, there in signs.items() if there)
 
 
 def _grammar(turn: Turn) -> Iterator[str]:
@@ -148,27 +138,29 @@ def _grammar(turn: Turn) -> Iterator[str]:
 
 def _context(scene: Scene, turn: Turn) -> Iterator[str]:
     before, after = scene.previous(turn), scene.following(turn)
-    if before is None:
-        yield "opens"
-    else:
-        yield from (f"before {g}" for g in before.groups if g.startswith(BEFORE))
-        if question(scene, before):
-            yield "before asks"
-        if asks_price(before.tokens):
-            yield "before asks price"
-        if before.money:
-            yield "before money"
-        if any(m.concrete for m in before.moments):
-            yield "before moment"
-    if after is None:
-        yield "closes"
-    else:
-        yield from (f"after {g}" for g in after.groups if g.startswith(AFTER))
-        if len(after.words) >= 6:
-            yield "after long"
-        if after.numbers:
-            yield "after number"
-        if any(m.concrete for m in after.moments):
-            yield "after moment"
-        if question(scene, after):
-            yield "after asks"
+    yield from ["opens"] if before is None else (f"before {name}" for name in _said_before(scene, before))
+    yield from ["closes"] if after is None else (f"after {name}" for name in _said_after(scene, after))
+
+
+def _said_before(scene: Scene, before: Turn) -> Iterator[str]:
+    yield from (g for g in before.groups if g.startswith(BEFORE))
+    if question(scene, before):
+        yield "asks"
+    if asks_price(before.tokens):
+        yield "asks price"
+    if before.money:
+        yield "money"
+    if any(m.concrete for m in before.moments):
+        yield "moment"
+
+
+def _said_after(scene: Scene, after: Turn) -> Iterator[str]:
+    yield from (g for g in after.groups if g.startswith(AFTER))
+    if len(after.words) >= 6:
+        yield "long"
+    if after.numbers:
+        yield "number"
+    if any(m.concrete for m in after.moments):
+        yield "moment"
+    if question(scene, after):
+        yield "asks"

@@ -117,8 +117,8 @@ def _unforbidden(analysis: Analysis, candidate: Candidate, conditions: Condition
 
 def _evidence(found: Sequence[Candidate]) -> tuple[int, ...]:
     """The best turns, as long as they are about as likely as the first."""
-    best = found[0].probability
-    return tuple(c.turn.id for c in found if c.probability >= max(0.5, best - 0.3))[:EVIDENCE] or (found[0].turn.id,)
+    best = found[0].order
+    return tuple(c.turn.id for c in found if c.order >= max(0.5, best - 0.3))[:EVIDENCE] or (found[0].turn.id,)
 
 
 def _first_place(analysis: Analysis, finding: StageFinding | None) -> int:

@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tasks.engines.analyst.rules.numbers import Number
-from tasks.engines.analyst.rules.text import Token
+from tasks.engines.analyst.rules.text import Token, words_of
 
 CURRENCY = {
     "рубль": "RUB", "руб": "RUB", "р": "RUB", "₽": "RUB", "рублик": "RUB", "рублей": "RUB",
     "доллар": "USD", "бакс": "USD", "$": "USD", "евро": "EUR", "€": "EUR", "тенге": "KZT", "гривна": "UAH",
 }  # fmt: skip
-PRICE_WORDS = frozenset(
+PRICE_WORDS = words_of(
     "стоить стоимость цена ценник обойтись обходиться выйти выходить составить составлять итого тариф платить заплатить оплата платеж "
-    "плата прайс скидка расценка сумма взнос аванс предоплата минимум абонентский абонплата абонентка дешевле дороже отдать уложиться бюджет "
-    "вложение смета получиться получаться рассчитать посчитать начинаться".split()
+    "плата прайс скидка расценка сумма взнос аванс предоплата минимум абонентский абонплата абонентка дешевле дороже отдать уложиться "
+    "бюджет вложение смета получиться получаться рассчитать посчитать начинаться"
 )
-PER = frozenset("штука квадрат метр кв час день сутки месяц год неделя человек сотка тонна килограмм кило занятие урок сеанс раз пара комплект "
-                "погонный упаковка литр место точка пользователь лицензия сотрудник ребенок сеанс чел шт м2 км".split())  # fmt: skip
-BEFORE_BARE = frozenset("за по от до около порядка примерно где-то всего в районе ориентировочно плюс-минус".split())
-GLUE = frozenset("- – — до или".split())
+PER = words_of(
+    "штука квадрат метр кв час день сутки месяц год неделя человек сотка тонна килограмм кило занятие урок сеанс раз пара комплект "
+    "погонный упаковка литр место точка пользователь лицензия сотрудник ребенок сеанс чел шт м2 км"
+)
+BEFORE_BARE = words_of("за по от до около порядка примерно где-то всего в районе ориентировочно плюс-минус")
+GLUE = words_of("- – — до или")
 YEARS = range(1980, 2040)
+LARGEST = 10**12  # roubles; beyond it digits are a phone or an account
 BARE_MIN = 50  # a sum without currency or multiplier below this is rather a count
 
 
@@ -82,20 +85,24 @@ def _money(tokens: Sequence[Token], free: Sequence[Number], index: int, *, milli
 def _sum(tokens: Sequence[Token], number: Number, *, cue: bool, asked: bool) -> Money | None:
     currency, end = _currency(tokens, number.end)
     per = _per(tokens, end)
+    made = Money(
+        number.value, number.start, end, currency=currency or "RUB", sure=bool(currency) or number.factor >= 1000, cue=cue, per=per
+    )
     if currency:
-        return Money(number.value, number.start, end, currency=currency, cue=cue, per=per)
-    if _unit_follows(tokens, end):
+        return made
+    if _unit_follows(tokens, end) or number.value >= LARGEST:
         return None
-    if number.factor >= 1000:
-        return Money(number.value, number.start, end, cue=cue, per=per)
-    year = number.digits and number.value in YEARS and (not cue or per == "год")
-    if asked and not year and number.value > 1 and not cue:
-        return Money(number.value, number.start, end, sure=False, per=per)
-    if number.value < BARE_MIN or year or number.value >= 10**9:
-        return None
-    if cue or per or (number.digits and number.value >= 1000 and number.end - number.start >= 2):
-        return Money(number.value, number.start, end, sure=False, cue=cue, per=per)
-    return None
+    return made if made.sure or _bare_sum(number, cue=cue, per=per, asked=asked) else None
+
+
+def _bare_sum(number: Number, *, cue: bool, per: str, asked: bool) -> bool:
+    """Whether a number with neither a currency nor «тысяч» is a sum all the same."""
+    if number.digits and number.value in YEARS and (not cue or per == "год"):
+        return False
+    if asked and number.value > 1 and not cue:
+        return True
+    grouped = number.digits and number.value >= 1000 and number.end - number.start >= 2
+    return number.value >= BARE_MIN and (cue or bool(per) or grouped)
 
 
 def _currency(tokens: Sequence[Token], at: int) -> tuple[str, int]:
@@ -126,14 +133,10 @@ def _unit_follows(tokens: Sequence[Token], at: int) -> bool:
     if first.norm == "%" or "процент" in first.lemmas or first.norm in ("м", "кв", "км", "кг", "шт", "мм", "см", "га", "гб"):
         return True
     tags = first.grammar.tags
-    if (
-        tokens[at].norm not in (first.norm,)
-        or first.lemma in PRICE_WORDS
-        or tags & {"PREP", "CONJ", "VERB", "INFN", "NPRO", "PRCL", "ADVB"}
-    ):
+    if tokens[at].norm != first.norm or first.lemma in PRICE_WORDS or tags & {"PREP", "CONJ", "VERB", "INFN", "NPRO", "PRCL", "ADVB"}:
         return False
     if "NOUN" in tags:
-        return "gent" in tags and not ("month" in first.lemmas) and first.lemma not in ("месяц", "год")
+        return "gent" in tags and "month" not in first.lemmas and first.lemma not in ("месяц", "год")
     return bool(tags & {"ADJF", "PRTF"}) and "gent" in tags and len(after) > 1 and "NOUN" in after[1].grammar.tags
 
 

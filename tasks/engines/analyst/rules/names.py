@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.engines.analyst.rules.text import Token, morph
+from tasks.engines.analyst.rules.text import Token, morph, words_of
 
 # Names that the dictionary reads as ordinary words, and short forms it does not know.
-ALSO = frozenset(
+ALSO = words_of(
     "роман вера надежда любовь лев марк слава роза лилия майя август виктория мила рая тая вита стас влад макс дэн ник тим тима алекс "
     "камилла аделина эвелина ника злата милана диана эльвира эмиль эмин арсен тигран ашот гоар сурен зухра зарина фарид ильдар айдар "
     "айгуль гузель лейсан рамиль ринат рафаэль динар наиль альберт ян яна юлиан богдан платон мирон матвей ярослав ярослава мирослава "
-    "снежана кристина карина анжела регина жанна инга эдуард эдик гарик жора гоша кеша лера валера".split()
+    "снежана кристина карина анжела регина жанна инга эдуард эдик гарик жора гоша кеша лера валера"
 )
-NEVER = frozenset("алло але да нет вот это так ну мы вы я он она они кто что как компания менеджер день добрый здравствуйте".split())
+NEVER = words_of("алло але да нет вот это так ну мы вы я он она они кто что как компания менеджер день добрый здравствуйте")
 
 
 @dataclass(frozen=True, slots=True)

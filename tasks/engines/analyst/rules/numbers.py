@@ -1,4 +1,4 @@
-"""Numbers in digits and in words: «полторы тысячи», «тысяч пятнадцать», «миллион двести», «двадцать пять и пять»."""
+"""Numbers in digits and in words: «полторы тысячи», «тысяч пятнадцать», «миллион двести»."""
 
 from __future__ import annotations
 
@@ -6,38 +6,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tasks.engines.analyst.rules.text import Token
+from tasks.engines.analyst.rules.text import Token, row
 
-UNITS = {w: i for i, w in enumerate("ноль один два три четыре пять шесть семь восемь девять".split())}
-TEENS = "десять одиннадцать двенадцать тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать".split()
-TENS = "двадцать тридцать сорок пятьдесят шестьдесят семьдесят восемьдесят девяносто".split()
-HUNDREDS = "сто двести триста четыреста пятьсот шестьсот семьсот восемьсот девятьсот".split()
+UNITS = row("ноль один два три четыре пять шесть семь восемь девять")
+TEENS = row("десять одиннадцать двенадцать тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать")
+TENS = row("двадцать тридцать сорок пятьдесят шестьдесят семьдесят восемьдесят девяносто")
+HUNDREDS = row("сто двести триста четыреста пятьсот шестьсот семьсот восемьсот девятьсот")
 SMALL: dict[str, int] = (
-    UNITS
+    {w: i for i, w in enumerate(UNITS)}
     | {w: 10 + i for i, w in enumerate(TEENS)}
     | {w: 20 + 10 * i for i, w in enumerate(TENS)}
     | {w: 100 + 100 * i for i, w in enumerate(HUNDREDS)}
     | {"двое": 2, "трое": 3, "четверо": 4, "пятеро": 5, "шестеро": 6, "оба": 2, "одиннацать": 11, "пийсят": 50, "писят": 50, "шисят": 60}
 )
-ORDINAL_UNITS = "нулевой первый второй третий четвертый пятый шестой седьмой восьмой девятый".split()
-ORDINAL_TEENS = (
-    "десятый одиннадцатый двенадцатый тринадцатый четырнадцатый пятнадцатый шестнадцатый семнадцатый восемнадцатый девятнадцатый".split()
+ORDINAL_UNITS = row("нулевой первый второй третий четвертый пятый шестой седьмой восьмой девятый")
+ORDINAL_TEENS = row(
+    "десятый одиннадцатый двенадцатый тринадцатый четырнадцатый пятнадцатый шестнадцатый семнадцатый восемнадцатый девятнадцатый"
 )
 ORDINAL_TENS = {"двадцатый": 20, "тридцатый": 30, "сороковой": 40, "пятидесятый": 50}
 ORDINALS: dict[str, int] = (
     {w: i for i, w in enumerate(ORDINAL_UNITS)} | {w: 10 + i for i, w in enumerate(ORDINAL_TEENS)} | ORDINAL_TENS | {"сотый": 100}
 )
-FACTORS: dict[str, int] = {
-    "тысяча": 1000,
-    "тыс": 1000,
-    "тыщ": 1000,
-    "косарь": 1000,
-    "миллион": 1_000_000,
-    "млн": 1_000_000,
-    "лям": 1_000_000,
-    "миллиард": 1_000_000_000,
-    "млрд": 1_000_000_000,
-}
+FACTORS: dict[str, int] = (
+    dict.fromkeys(row("тысяча тыс тыщ косарь"), 1000)
+    | dict.fromkeys(row("миллион млн лям"), 1_000_000)
+    | dict.fromkeys(row("миллиард млрд"), 1_000_000_000)
+)
 ALONE = {"полтора": 1.5, "полтысячи": 500.0, "полмиллиона": 500_000.0, "полляма": 500_000.0, "сотня": 100.0, "десяток": 10.0, "пара": 2.0}
 INVERTED = {"тысяч": 1000, "тысячи": 1000, "тыс": 1000, "миллионов": 1_000_000, "миллиона": 1_000_000, "сотни": 100}
 DIGITS = re.compile(r"[0-9]+")
@@ -90,7 +84,7 @@ def _number(tokens: Sequence[Token], at: int) -> Number | None:
             end = (group.end if group else end) + 1
             last, largest, digits = factor, max(largest, factor), digits or bool(group and group.digits)
             continue
-        if group and not factor and (end == at or group.value < last and not group.digits):
+        if group and not factor and (end == at or (group.value < last and not group.digits)):
             total += group.value * _implied(group.value, last)
             end, ordinal, digits = group.end, group.ordinal, digits or group.digits
         break

@@ -9,15 +9,21 @@ from functools import partial
 from tasks.engines.analyst.rules.analysis import Analysis
 from tasks.engines.analyst.rules.scene import Scene, Turn
 
+MIXED = 0.3  # what a second act in the same turn takes from its rank
 WEAK = 0.35  # what remains of a probability when the subject that was asked for was not named
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A turn that may prove a criterion, with its probability 0 to 1."""
+    """A turn that may prove a criterion, with its probability 0 to 1; `rank` orders the evidence where it differs."""
 
     turn: Turn
     probability: float
+    rank: float | None = None
+
+    @property
+    def order(self) -> float:
+        return self.probability if self.rank is None else self.rank
 
 
 Detector = Callable[[Analysis], list[Candidate]]
@@ -25,6 +31,13 @@ Detector = Callable[[Analysis], list[Candidate]]
 
 def _act(act: str, analysis: Analysis) -> list[Candidate]:
     return [Candidate(turn, p) for turn, p in analysis.best(act)]
+
+
+def _rather(act: str, than: str, analysis: Analysis) -> list[Candidate]:
+    """Turns of an act, those that are as likely another act last: a plain need is better evidence than one inside a qualification."""
+    other = analysis.acts[than]
+    found = [Candidate(turn, p, p * (1 - MIXED * other.get(turn.place, 0.0))) for turn, p in analysis.best(act)]
+    return sorted(found, key=lambda c: -c.order)
 
 
 def _about(group: str, analysis: Analysis) -> list[Candidate]:
@@ -53,13 +66,13 @@ def _step_by_words(scene: Scene, turn: Turn) -> float:
 PACK: Mapping[str, Detector] = {
     "greeting.hello": partial(_act, "hello"),
     "greeting.self_intro": partial(_act, "name"),
-    "needs.open_question": partial(_act, "needs"),
+    "needs.open_question": partial(_rather, "needs", "terms"),
     "qualification.terms": partial(_act, "terms"),
     "qualification.budget": partial(_about, "ask.budget"),
     "qualification.timing": partial(_about, "ask.timing"),
     "qualification.volume": partial(_about, "ask.volume"),
     "qualification.decision": partial(_about, "ask.decider"),
-    "presentation.benefit": partial(_act, "benefit"),
+    "presentation.benefit": partial(_rather, "benefit", "answer"),
     "objection.raised": partial(_act, "objection"),
     "objection.answered": partial(_act, "answer"),
     "price.named": partial(_act, "price"),

@@ -11,13 +11,13 @@ from pathlib import Path
 import yaml
 from rapidfuzz import fuzz, process
 
-from tasks.engines.analyst.rules.text import Token, grammar, repair, tokens
+from tasks.engines.analyst.rules.text import Token, grammar, repair, tokens, words_of
 
 DATA = Path(__file__).parent / "data"
 WIDE, NARROW = 3, 1  # words that `*` skips, and those that may slip between neighbours: «а вот какой же у вас»
 MISHEARD = 84  # rapidfuzz ratio from which an unknown word counts as a mishearing of a lexicon word
 MISHEARD_LETTERS = 6  # shorter words have too many neighbours
-NEGATIONS = frozenset("не нет ни без нельзя".split())
+NEGATIONS = words_of("не нет ни без нельзя")
 
 
 @dataclass(frozen=True, slots=True)

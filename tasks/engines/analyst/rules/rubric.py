@@ -12,10 +12,10 @@ from checklists.definitions import Checklist, Criterion, Rule, Stage
 from tasks.engines.analyst.rules.phrases import Lexicon, plain_phrase
 from tasks.engines.analyst.rules.scene import Turn
 from tasks.engines.analyst.rules.semantic import Encoder, Vectors
-from tasks.engines.analyst.rules.text import repair, tokens
+from tasks.engines.analyst.rules.text import repair, tokens, words_of
 
 KEPT = 64  # checklist versions whose rubric is remembered: 60 KB each with vectors
-STOP = frozenset("NPRO PREP CONJ PRCL INTJ".split())
+STOP = words_of("NPRO PREP CONJ PRCL INTJ")
 ASKS = re.compile(r"\b(?:спросил|задал|уточнил|поинтересовал|узнал|выяснил|расспросил|запросил)")
 
 

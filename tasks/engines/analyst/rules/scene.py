@@ -18,9 +18,11 @@ PRICE_VERBS = words_of("стоить выйти выходить обойтис�
 SENTENCE_ENDS = frozenset(".!?;…")
 LONG_SENTENCE = 14  # words of an unpunctuated turn above which only the neighbourhood of check talk is cut
 CUT_BEFORE, CUT_AFTER = 1, 3  # words around check talk that go with it there
-ASKING = frozenset("какой какая какое какие какую каким какими каких каком что чего чему чем как когда где куда откуда кто кого кому кем "
-                   "сколько зачем почему отчего насколько чей который".split())  # fmt: skip
-TELLING = frozenset("расскажите расскажи опишите подскажите скажите поделитесь уточните назовите обрисуйте поясните напомните".split())
+ASKING = words_of(
+    "какой какая какое какие какую каким какими каких каком что чего чему чем как когда где куда откуда кто кого кому кем "
+    "сколько зачем почему отчего насколько чей который"
+)
+TELLING = words_of("расскажите расскажи опишите подскажите скажите поделитесь уточните назовите обрисуйте поясните напомните")
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def scene(transcript: Transcript) -> Scene:
     talk = False
     for utterance in transcript.utterances:
         all_tokens = tokens(repair(utterance.text))
-        clean = without_check_talk(all_tokens)
-        talk = talk or len(clean) < len(all_tokens)
+        clean = without_quoted_speech(without_check_talk(all_tokens))
+        talk = talk or _any_check_talk(all_tokens)
         if any(t.is_word for t in clean):
             kept.append((utterance, clean))
     millions = _speaks_of_millions([t for _, t in kept])
@@ -200,6 +202,23 @@ def without_check_talk(all_tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         elif sum(t.is_word for t in sentence) > LONG_SENTENCE and sentence[-1].norm not in SENTENCE_ENDS:
             kept += [*sentence[: max(0, cut[0] - CUT_BEFORE)], *sentence[cut[1] + CUT_AFTER :]]
     return tuple(kept)
+
+
+def without_quoted_speech(all_tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Leaves out «…» after a colon: what somebody else said, or what a script says, is not said here."""
+    kept: list[Token] = []
+    inside = False
+    for index, token in enumerate(all_tokens):
+        before = all_tokens[index - 1].norm if index else ""
+        inside = inside or (token.norm == "«" and before == ":")
+        if not inside:
+            kept.append(token)
+        inside = inside and token.norm != "»"
+    return tuple(kept)
+
+
+def _any_check_talk(all_tokens: Sequence[Token]) -> bool:
+    return any(_check_talk(all_tokens[start:end]) is not None for start, end in sentences(all_tokens))
 
 
 def _check_talk(sentence: Sequence[Token]) -> tuple[int, int] | None:

@@ -77,9 +77,19 @@ class Token:
         return self.norm[0].isalnum()
 
 
+def row(text: str) -> tuple[str, ...]:
+    """The words of a line in order: long lists read better so."""
+    return tuple(text.split())
+
+
 def words_of(text: str) -> frozenset[str]:
-    """The words of a list that is easier to read as one line."""
+    """The same as a set."""
     return frozenset(text.split())
+
+
+def pairs(text: str) -> dict[str, str]:
+    """«ру=ru ком=com» as a mapping."""
+    return dict(pair.split("=", 1) for pair in text.split())
 
 
 def morph() -> Any:

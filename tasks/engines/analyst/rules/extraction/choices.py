@@ -10,8 +10,9 @@ from tasks.engines.analyst.rules.features import question
 from tasks.engines.analyst.rules.phrases import Lexicon, plain_phrase
 from tasks.engines.analyst.rules.rubric import content_words
 from tasks.engines.analyst.rules.scene import Turn
+from tasks.engines.analyst.rules.text import words_of
 
-OBJECTION_WORDS = frozenset("возражение возразить сомнение отказ причина".split())
+OBJECTION_WORDS = words_of("возражение возразить сомнение отказ причина")
 OBJECTED = 0.35  # probability of an objection from which a turn may name its kind
 
 Hit = tuple[float, int, str, Turn]

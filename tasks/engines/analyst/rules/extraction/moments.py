@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from checklists.definitions import TableField
-from tasks.engines.analyst.rules import dates
+from tasks.engines.analyst.rules import almanac, dates
 from tasks.engines.analyst.rules.acts import moments_near
 from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing, cues_of, nearness
 from tasks.engines.analyst.rules.phrases import house_lexicon
 from tasks.engines.analyst.rules.rubric import content_words
 from tasks.engines.analyst.rules.scene import Turn
-from tasks.engines.analyst.rules.text import repair, tokens
+from tasks.engines.analyst.rules.text import repair, tokens, words_of
 
-STEP_WORDS = frozenset("шаг встреча созвон звонок визит замер показ договориться договоренность контакт следующий".split())
+STEP_WORDS = words_of("шаг встреча созвон звонок визит замер показ договориться договоренность контакт следующий")
 AGREED = 0.5  # probability of a step from which its date counts
 
 
@@ -64,7 +64,7 @@ def _beside_cues(call: Call, field: TableField) -> list[Row]:
 def _moments(call: Call, turn: Turn, evidence: tuple[int, ...], chance: float, only: dates.Moment | None = None) -> list[Row]:
     rows: list[Row] = []
     for one in turn.moments if only is None else (only,):
-        when = dates.resolve(one, call.at) if one.concrete else None
+        when = almanac.resolve(one, call.at) if one.concrete else None
         if when is not None and not one.past:
             exact = (one.day is not None) + (one.clock is not None and one.clock.sure)
             rows.append(((float(exact), round(chance, 1), float(turn.place)), Found(when, evidence, round(min(chance, 0.95), 3))))

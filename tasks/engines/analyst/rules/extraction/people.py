@@ -8,8 +8,9 @@ from checklists.definitions import TableField
 from tasks.engines.analyst.rules import intros, names
 from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing
 from tasks.engines.analyst.rules.scene import Turn
+from tasks.engines.analyst.rules.text import words_of
 
-ASKED_NAME = frozenset("зовут звать обращаться имя представьтесь величать фамилия фамилию кем".split())
+ASKED_NAME = words_of("зовут звать обращаться имя представьтесь величать фамилия фамилию кем")
 OWN_SIGNS = frozenset(("intro this", "intro role", "intro self", "intro before company"))
 EARLY = 4  # turns in which a bare name at the start introduces the customer
 

@@ -12,16 +12,16 @@ from tasks.engines.analyst.rules.generic import likeness
 from tasks.engines.analyst.rules.intros import ORGANISATION
 from tasks.engines.analyst.rules.rubric import content_words, meaning
 from tasks.engines.analyst.rules.scene import Turn
-from tasks.engines.analyst.rules.text import Token, morph
+from tasks.engines.analyst.rules.text import Token, morph, words_of
 
-STREET = frozenset("улица ул проспект пр-т переулок шоссе бульвар площадь набережная проезд микрорайон мкр тупик аллея".split())
-HOUSE = frozenset("дом д корпус к строение стр квартира кв офис подъезд этаж литера номер".split())
+STREET = words_of("улица ул проспект пр-т переулок шоссе бульвар площадь набережная проезд микрорайон мкр тупик аллея")
+HOUSE = words_of("дом д корпус к строение стр квартира кв офис подъезд этаж литера номер")
 PHRASE_WORDS, SKIPPED = 5, 3
-SKIPPABLE = frozenset("PREP PRCL ADVB NPRO INFN Apro".split())
+SKIPPABLE = words_of("PREP PRCL ADVB NPRO INFN Apro")
 FITS = 0.75  # likeness from which an utterance is taken for a text field
 ADDRESS, COMPANY = frozenset(("адрес", "улица", "куда")), frozenset(("компания", "фирма", "организация", "работодатель"))
-EMPTY_NOUNS = frozenset(
-    "помощь задача проблема скидка вопрос вариант раз время день пример дело информация цена стоимость заявка звонок сайт человек год месяц".split()
+EMPTY_NOUNS = words_of(
+    "помощь задача проблема скидка вопрос вариант раз время день пример дело информация цена стоимость заявка звонок сайт человек год месяц"
 )
 
 
@@ -131,9 +131,11 @@ def _noun_phrase(after: Sequence[Token]) -> list[Token]:
         ):
             break
         latin = token.norm[0] < "а" and token.norm.isalpha()
-        if latin or ("NOUN" in tags and token.lemma not in EMPTY_NOUNS and (not has_noun or "gent" in tags)):
-            words.append(token)
-        elif tags & {"ADJF", "PRTF"} and not tags & {"Apro"} and not has_noun:
+        if (
+            latin
+            or ("NOUN" in tags and token.lemma not in EMPTY_NOUNS and (not has_noun or "gent" in tags))
+            or (tags & {"ADJF", "PRTF"} and not tags & {"Apro"} and not has_noun)
+        ):
             words.append(token)
         elif words or skipped == SKIPPED or not tags & SKIPPABLE:
             break

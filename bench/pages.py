@@ -1,0 +1,169 @@
+"""The pages at 100 000 calls: server time of each (aim 100 ms), weight of a first visit (aim 150 KB), and the player (aim 300 ms).
+
+Server times are medians of requests to the real application over loopback, after one warm-up request.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from sqlalchemy import insert, text
+
+from checklists.transcript import Transcript, Utterance
+from core import clock
+from db.engine import Database
+from db.models import Call, CallScore, Recording, TranscriptRow
+from tasks.load import load_pending
+from tests.pages import house as houses
+from tests.pages.browsing import browser, visitor
+from tests.pages.house import CHECKLIST, PASSWORD, House, served
+from warehouse import connect, publish
+
+CALLS, BATCH, REQUESTS = 100_000, 5_000, 9
+VOCABULARY = 4_000  # different words in the transcripts
+LONG = 2_700.0  # seconds of the long call
+PATHS = {
+    "list": "/calls",
+    "list, page 2": "/calls?older={middle}",
+    "one manager": "/calls?manager=mgr_002",
+    "one office": "/calls?office=office_002",
+    "failed": "/calls?status=failed",
+    "score 0-5 (rare)": "/calls?high=5",
+    "score and manager": "/calls?low=90&manager=mgr_003",
+    "common word": "/calls?q=слово1",
+    "rare words": "/calls?q=слово3999 слово3998",
+    "long call": "/calls/long",
+    "summary": "/",
+    "managers": "/managers?days=90",
+    "offices": "/offices?days=90",
+}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        house = houses.build(Path(folder) / "home")
+        house.furnish()
+        house.call("pattern", at=clock.now() - timedelta(days=2))
+        load_pending(house.database, house.settings)
+        _fill(house.database)
+        _long_call(house, Path(folder))
+        _fill_warehouse(house)
+        with served(house) as base:
+            _times(base)
+            _browser(base)
+
+
+def _times(base: str) -> None:
+    middle = (clock.now() - timedelta(days=45)).isoformat() + "~c"
+    with httpx.Client(base_url=base, headers={"origin": base}, trust_env=False, timeout=120) as client:
+        client.post("/sign-in", data={"login": "head", "password": PASSWORD}).raise_for_status()
+        for name, path in PATHS.items():
+            taken = [_seconds(client, path.format(middle=middle.replace("+", "%2B"))) for _ in range(REQUESTS + 1)]
+            print(f"{name:20} {1000 * statistics.median(taken[1:]):6.0f} ms, first {1000 * taken[0]:.0f} ms (aim 100)")
+
+
+def _seconds(client: httpx.Client, path: str) -> float:
+    started = time.perf_counter()
+    client.get(path).raise_for_status()
+    return time.perf_counter() - started
+
+
+def _browser(base: str) -> None:
+    try:
+        with browser() as chromium, visitor(chromium, base, "head") as seen:
+            weight: list[int] = []
+            seen.page.on("requestfinished", lambda asked: weight.append(asked.sizes()["responseBodySize"]))
+            for path in ("/", "/calls"):
+                weight.clear()
+                seen.open(path)
+                seen.page.wait_for_timeout(300)
+                print(f"weight of {path}: {sum(weight) / 1024:.0f} KB compressed (aim 150)")
+            seen.open("/calls/long")
+            seen.until("document.querySelector('#player[data-ready]') !== null")
+            ready = seen.page.evaluate("performance.getEntriesByName('player')[0].startTime")
+            parsed = seen.page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
+            print(f"player of a 45-minute call: ready {ready - parsed:.0f} ms after the page (aim 300)")
+    except LookupError as missing:
+        print(missing)
+
+
+def _fill(database: Database) -> None:
+    """Calls of 90 days by five managers, scored, with words to look for."""
+    chance, now = random.Random(5), clock.now()
+    words = [f"слово{n}" for n in range(VOCABULARY)]
+    for start in range(0, CALLS, BATCH):
+        calls, scores, heard = [], [], []
+        for number in range(start, start + BATCH):
+            at = now - timedelta(minutes=number * 1.296)
+            state = "failed" if number % 50 == 0 else "no_speech" if number % 31 == 0 else "done"
+            call_id = f"c{number:06}"
+            calls.append(_call(call_id, f"mgr_00{1 + number % 5}", f"deal{number // 3}", f"stage {number % 6}", state, at))
+            if state == "done":
+                scores.append(
+                    {"call_id": call_id, "checklist_id": CHECKLIST, "at": at, "completion": round(chance.triangular(0, 100, 70), 1)}
+                )
+                said = " ".join(words[min(int(chance.expovariate(0.004)), VOCABULARY - 1)] for _ in range(60))
+                heard.append(_transcript(call_id, said, at))
+        with database.begin() as session:
+            session.execute(insert(Call), calls)
+            session.execute(insert(CallScore), scores)
+            session.execute(insert(TranscriptRow), heard)
+
+
+def _call(call_id: str, manager: str, deal: str, stage: str, state: str, at: object) -> dict[str, object]:
+    same = {"priority": "live", "attempt": 1, "warnings": [], "progress": 1.0, "runs": 1, "audio_url": "http://crm.invalid/a.mp3"}
+    reason = {"reason": {"ru": "Файл не найден.", "en": "No such file."}, "reason_code": "x"} if state == "failed" else {}
+    own = {"call_id": call_id, "manager_id": manager, "deal_id": deal, "deal_stage_id": stage, "status": state, "received_at": at}
+    return {"reason": None, "reason_code": None} | same | own | reason
+
+
+def _transcript(call_id: str, said: str, at: object) -> dict[str, object]:
+    return {
+        "call_id": call_id,
+        "engine": "whisper",
+        "model": "base",
+        "content": {},
+        "peaks": [],
+        "text": said,
+        "swapped": False,
+        "created_at": at,
+    }
+
+
+def _long_call(house: House, folder: Path) -> None:
+    """Forty-five minutes: 700 utterances, a recording of 21 MB."""
+    house.call("long", sound=houses.tone(folder / "long.wav", LONG))
+    step = LONG / 700
+    utterances = tuple(
+        Utterance(id=i, start=i * step, end=(i + 0.9) * step, speaker="manager" if i % 2 else "customer", text="Так говорят люди. " * 6)
+        for i in range(700)
+    )
+    heard = Transcript(duration=LONG, utterances=utterances)
+    with house.database.begin() as session:
+        row = session.get_one(TranscriptRow, "long")
+        row.content, row.peaks, row.text = heard.model_dump(mode="json"), houses.peaks(heard, 2000), heard.text
+        assert session.get_one(Recording, "long").duration == LONG
+
+
+def _fill_warehouse(house: House) -> None:
+    """The facts of as many calls, by multiplying the one that was really loaded."""
+    people = ", 'mgr_00' || (1 + n % 5) AS manager_id, 'office_00' || (1 + n % 2) AS office_id"
+    verdicts = ", CASE WHEN hash(n, stage_id) % 3 = 0 THEN -1 ELSE 1 END AS final_score"
+    changes = {"fact_call": people, "fact_checklist": ", hash(n) % 101 AS final_completion", "fact_stage": verdicts}
+    with connect(house.settings, read_only=False) as warehouse:
+        for table, change in changes.items():
+            moved = f"f.* REPLACE (day - (n % 90)::INTEGER AS day, 'c' || n AS call_id{change})"
+            warehouse.execute(f"INSERT INTO {table} SELECT {moved} FROM {table} f, range({CALLS}) r(n) WHERE f.call_id = 'pattern'")
+    publish.publish(house.settings)
+    with house.database.begin() as session:
+        session.execute(text("ANALYZE"))
+
+
+if __name__ == "__main__":
+    main()
