@@ -48,8 +48,6 @@ def up(
     try:
         stack.start()
         print(f"API {stack.addresses.api_url}  ·  Prefect {stack.addresses.prefect_url}  ·  home {settings.root}", flush=True)
-        if (link := users.first_link(stack.settings)) is not None:
-            print(f"Первый вход, ссылка действует один раз: {link}", flush=True)
         if link := users.first_link(settings):
             print(f"Первый вход на страницы, ссылка одноразовая: {link}", flush=True)
         stack.run()
