@@ -17,7 +17,7 @@ _TEXTS = {
     500: "Внутренняя ошибка сервера",
     503: "Сервис временно недоступен, см. Retry-After",
 }
-_ALWAYS = (500, 503)
+_ALWAYS = (401, 429, 500, 503)
 _HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"schema": {"type": "integer"}, "description": "Секунды"}},
@@ -27,15 +27,10 @@ _HEADERS = {
 Responses = dict[int | str, dict[str, Any]]
 
 
-def problems(*codes: int, texts: dict[int, str] | None = None) -> Responses:
-    """The `responses` of a route; `texts` says what a code means here."""
+def keyed(*codes: int, texts: dict[int, str] | None = None) -> Responses:
+    """The `responses` of a route that asks for a key; `texts` says what a code means here."""
     meanings = _TEXTS | (texts or {})
     return {code: _response(code, meanings[code]) for code in sorted({*codes, *_ALWAYS})}
-
-
-def keyed(*codes: int, texts: dict[int, str] | None = None) -> Responses:
-    """The same for a route that asks for a key."""
-    return problems(401, 429, *codes, texts=texts)
 
 
 def _response(code: int, text: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from api.problems import invalid, language_of
 from core.errors import InvalidInput, PermanentError
 
 MAX_FIELDS = 10_000  # form fields of one request: an office sync in bracket notation has a field a member
+MAX_DEPTH = 4  # of bracket notation: `offices[0][managers_ids][0]` needs three
 LOGGED_NAMES = 20
 Pairs = list[tuple[str, str]]
 Body = TypeVar("Body", bound=BaseModel)
@@ -68,7 +69,7 @@ async def read(request: Request, model: type[Body]) -> Body:
 
 async def _bytes(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
         raise BodyTooLarge(limit=limit)
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -137,16 +138,17 @@ def _nested(pairs: Pairs, model: type[BaseModel]) -> dict[str, Any]:
     A list is `offices[0][office_id]`, or one field with a JSON array, or a repeated field with one JSON object each.
     """
     tree: dict[str, Any] = {}
+    repeated: dict[str, list[str]] = {}
     for name, value in pairs:
         if name in tree and _is_list(model, name):
-            _put(tree, [f"{name}*", ""], value)
+            repeated.setdefault(name, []).append(value)
         else:
             _put(tree, [name.split("[")[0], *re.findall(r"\[([^\[\]]*)\]", name)], _unquoted(value))
     for name, field in model.model_fields.items():
         if tree.get(name) == "" and not field.is_required():
             del tree[name]
         elif name in tree and _is_list(model, name):
-            tree[name] = _listed([tree[name], *tree.pop(f"{name}*", {}).values()])
+            tree[name] = _listed([tree[name], *repeated.get(name, [])])
     return tree
 
 
@@ -157,6 +159,8 @@ def _is_list(model: type[BaseModel], name: str) -> bool:
 
 def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
     *parents, last = path
+    if len(parents) > MAX_DEPTH:
+        raise BadBody
     for part in parents:
         tree = tree.setdefault(part or str(len(tree)), {})
         if not isinstance(tree, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.metrics import Metrics
@@ -17,6 +18,8 @@ from db.engine import Database
 from db.ratelimit import Limiter, limiter
 from db.writer import Writer
 from tasks.prefect_api import PrefectApi
+
+PROBES = 20  # looks at recordings at once: a file server that hangs must not keep the threads of all other requests
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Context:
     http: Guarded
     prefect: PrefectApi
     starter: Starter
+    probes: CapacityLimiter
     metrics: Metrics
 
     def close(self) -> None:
@@ -55,6 +59,7 @@ def build(settings: Settings, database: Database | None) -> Context:
         http=Guarded(settings),
         prefect=prefect,
         starter=Starter(database, prefect, settings),
+        probes=CapacityLimiter(PROBES),
         metrics=Metrics(database),
     )
 

@@ -27,7 +27,7 @@ from db import definitions, keys, migrate
 from db.engine import Database
 
 MINUTES = float(os.environ.get("BENCH_MINUTES", "0.25"))
-ROUNDS, POSTS, POLLS, CLIENTS, KEYS = 5, 400, 600, 20, 50
+POST_ROUNDS, POSTS, POLL_ROUNDS, POLLS, CLIENTS, KEYS = 7, 300, 30, 20, 20, 50
 PER_MINUTE = 60
 UPLOAD, READY = "/api/v1/calls/audio-upload", "/api/v1/tables/call-ready?tab=TBL_1&call="
 FIELDS = {"manager_id": "mgr_001", "deal_id": "deal_5678", "deal_stage_id": "stage_qualification"}
@@ -52,7 +52,7 @@ def main() -> None:
 
 def _rates(ours: str, bare: str, plain: list[str]) -> tuple[list[float], list[float]]:
     rates: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
+    for _ in range(POST_ROUNDS):
         rates[0].append(_rate(_load.run(ours, _posts(plain, POSTS), CLIENTS)))
         rates[1].append(_rate(_load.run(bare, _posts([""], POSTS), CLIENTS)))
     return rates
@@ -74,9 +74,9 @@ def _show_polls(ours: str, bare: str, plain: list[str]) -> None:
     for url, key in ((ours, plain[0]), (bare, "")):
         _load.run(url, [_load.form(UPLOAD, FIELDS | {"call_id": call_id}, key)], 1)
     medians: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
+    for _ in range(POLL_ROUNDS):
         for place, (url, key) in enumerate(((ours, plain[1]), (bare, ""))):
-            samples = _load.run(url, [_load.get(f"{READY}{call_id}", key)] * (POLLS // ROUNDS), 1)
+            samples = _load.run(url, [_load.get(f"{READY}{call_id}", key)] * POLLS, 1)
             medians[place].append(1000 * statistics.median(s.seconds for s in samples))
     mine, rival = (statistics.median(m) for m in medians)
     ratio = statistics.median(a / b for a, b in zip(*medians, strict=True))

@@ -84,17 +84,22 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, float | int | None]:
     false_passes = sum(v.truth == "fail" and v.said == "pass" for v in judged)
     passes, fails = sum(v.truth == "pass" for v in judged), sum(v.truth == "fail" for v in judged)
     precision, recall = _ratio(len(hits), len(hits) + false_passes), _ratio(len(hits), passes)
-    specificity = _ratio(sum(v.truth == v.said == "fail" for v in judged), fails)
+    right_fails = sum(v.truth == v.said == "fail" for v in judged)
     quotable = [v for v in hits if v.quotes]
     return {
         "precision": precision,
         "recall": recall,
         "f1": _ratio(2 * len(hits), 2 * len(hits) + false_passes + passes - len(hits)),
         "accuracy": _ratio(sum(v.truth == v.said for v in verdicts), len(verdicts)),
-        "balanced_accuracy": _mean([recall, specificity]),
+        "balanced_accuracy": _mean([(len(hits), passes), (right_fails, fails)]),
         "right_quote": _ratio(sum(v.right_quote for v in quotable), len(quotable)),
         "count": len(verdicts),
     }
+
+
+def overall(verdicts: Sequence[Verdict]) -> dict[str, float | int | None]:
+    """The figures of all stages together, without their number."""
+    return {name: value for name, value in figures(verdicts).items() if name != "count"}
 
 
 def most_confident(verdicts: Sequence[Verdict], left_out: float = 0.15) -> list[Verdict]:
@@ -156,7 +161,8 @@ def report(result: dict[str, Any], names: Callable[[str], str] = str) -> str:
     """The figures as a table for people."""
     columns = ("precision", "recall", "f1", "accuracy", "balanced_accuracy", "right_quote")
     head = f"{'этап':16}{'n':>5}" + "".join(f"{c:>19}" for c in columns)
-    rows = [(names(stage), row) for stage, row in result["stages"].items()] + [("всего", result["overall"])]
+    total = {**result["overall"], "count": sum(row["count"] for row in result["stages"].values())}
+    rows = [*((names(stage), row) for stage, row in result["stages"].items()), ("всего", total)]
     lines = [head, *(f"{name:16}{row['count']:>5}" + "".join(f"{_shown(row[c]):>19}" for c in columns) for name, row in rows)]
     lines += ["", f"{'поле':18}{'верно':>8}{'полнота':>9}{'точность':>10}{'ждали':>7}{'дали':>6}"]
     table = result["table"]
@@ -179,6 +185,7 @@ def _ratio(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
+def _mean(shares: Sequence[tuple[int, int]]) -> float | None:
+    """The mean of the shares that have a whole."""
+    known = [part / whole for part, whole in shares if whole]
     return round(sum(known) / len(known), 4) if known else None

@@ -89,7 +89,7 @@ def listed(session: Session) -> list[ApiKey]:
     return list(session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.key_id)))
 
 
-def find(connection: Connection, secret: bytes, plain: str, at: datetime) -> Key | None:
+def find(connection: Connection | Session, secret: bytes, plain: str, at: datetime) -> Key | None:
     """The live key that `plain` is, or None: unknown, expired or revoked."""
     if not _well_formed(plain):
         return None

@@ -6,18 +6,25 @@ commit of a call; on PostgreSQL their commit is asynchronous.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, func, insert, make_url, or_, select, text
+import structlog
+from sqlalchemy import delete, func, insert, make_url, or_, select, text
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
-from db.engine import BUSY_SECONDS, Database
+from db.engine import Database
 from db.models import RateHit
 
 WINDOW_SECONDS = 60.0
+BUSY_SECONDS = 5.0  # another process holds the file for microseconds
+SWEEP_EVERY = 1000  # admissions of this process, after which the buckets of those who left are swept too
+
+log = structlog.get_logger(__name__)
 
 
 class Limiter(Protocol):
@@ -40,26 +47,38 @@ class SqliteLimiter:
 
     # Forget what has left the window, and what a clock that was set back left in the future.
     SWEEP = "DELETE FROM rate_hits WHERE bucket = ?1 AND (at <= ?2 - ?3 OR at > ?2 + ?3)"
+    SWEEP_ALL = "DELETE FROM rate_hits WHERE at <= ?1 - ?2 OR at > ?1 + ?2"
     # The hit whose leaving frees the next place: the `limit`-th newest, if there are so many.
     OLDEST = "SELECT at FROM rate_hits WHERE bucket = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
     INSERT = "INSERT INTO rate_hits (bucket, at) VALUES (?, ?)"
 
     def __init__(self, database: Database) -> None:
         self._turn = threading.Lock()
+        self._count = itertools.count(1)
         path = Path(f"{make_url(database.url).database}-rates")
         self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(sqlite3.OperationalError):  # another process is just switching the new file
+            self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
         for statement in _schema(database):
             self._connection.execute(statement)
 
     def admit(self, bucket: str, limit: int, at: float) -> float | None:
         with self._turn:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
-                return self._admit(bucket, limit, at)
-            finally:
+                self._connection.execute("BEGIN IMMEDIATE")
+                wait = self._admit(bucket, limit, at)
                 self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._give_up(error)
+                return None
+        return wait
+
+    def _give_up(self, error: sqlite3.Error) -> None:
+        """Admit: the limit protects us, and must not be the reason why a call is lost."""
+        log.warning("rate_limit_unavailable", error=str(error))
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _admit(self, bucket: str, limit: int, at: float) -> float | None:
         self._connection.execute(self.SWEEP, (bucket, at, WINDOW_SECONDS))
@@ -67,6 +86,8 @@ class SqliteLimiter:
         if full_since is not None:
             return _wait(full_since[0], at)
         self._connection.execute(self.INSERT, (bucket, at))
+        if next(self._count) % SWEEP_EVERY == 0:
+            self._connection.execute(self.SWEEP_ALL, (at, WINDOW_SECONDS))
         return None
 
     def close(self) -> None:
@@ -78,27 +99,30 @@ class PostgresLimiter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._count = itertools.count(1)
 
     def admit(self, bucket: str, limit: int, at: float) -> float | None:
         with self._database.engine.begin() as connection:
             connection.execute(text("SET LOCAL synchronous_commit = off"))
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(bucket))))
-            self._sweep(connection, bucket, at)
+            connection.execute(delete(RateHit).where(RateHit.bucket == bucket, _gone(at)))
             full_since = connection.scalar(self._oldest(bucket, limit))
             if full_since is not None:
                 return _wait(float(full_since), at)
             connection.execute(insert(RateHit).values(bucket=bucket, at=at))
+            if next(self._count) % SWEEP_EVERY == 0:
+                connection.execute(delete(RateHit).where(_gone(at)))
         return None
 
     def close(self) -> None:
         return
 
-    def _sweep(self, connection: Connection, bucket: str, at: float) -> None:
-        gone = or_(RateHit.at <= at - WINDOW_SECONDS, RateHit.at > at + WINDOW_SECONDS)
-        connection.execute(delete(RateHit).where(RateHit.bucket == bucket, gone))
-
     def _oldest(self, bucket: str, limit: int) -> Any:
         return select(RateHit.at).where(RateHit.bucket == bucket).order_by(RateHit.at.desc()).offset(limit - 1).limit(1)
+
+
+def _gone(at: float) -> Any:
+    return or_(RateHit.at <= at - WINDOW_SECONDS, RateHit.at > at + WINDOW_SECONDS)
 
 
 def _wait(full_since: float, at: float) -> float:

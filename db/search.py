@@ -15,7 +15,8 @@ STEM_LENGTH = 4  # Russian endings are mostly shorter than what is left of a wor
 ENDING = 2
 
 _SQLITE = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS search_words USING fts5(call_id UNINDEXED, text, tokenize='unicode61 remove_diacritics 0')",
+    "CREATE VIRTUAL TABLE IF NOT EXISTS search_words USING fts5("
+    "call_id UNINDEXED, text, tokenize='unicode61 remove_diacritics 0', prefix='4')",
     "CREATE TABLE IF NOT EXISTS search_rows (call_id VARCHAR PRIMARY KEY, number INTEGER NOT NULL)",
     """CREATE TRIGGER IF NOT EXISTS search_insert AFTER INSERT ON transcripts BEGIN
         INSERT INTO search_words (call_id, text) VALUES (new.call_id, replace(replace(new.text, 'ё', 'е'), 'Ё', 'Е'));

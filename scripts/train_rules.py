@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -340,6 +341,14 @@ def _calibrate_likeness(logits: Any, labels: Any, calls: Sequence[tuple[str, int
     return [round(float(model.coef_[0][0]), 4), round(float(model.intercept_[0]), 4)]
 
 
+def readable(weights: dict[str, Any]) -> str:
+    """Indented JSON, each vector on one line."""
+    return (
+        re.sub(r"\[\s+([-0-9.,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", json.dumps(weights, ensure_ascii=False, indent=1))
+        + "\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=acts.DATA / "weights.json")
@@ -355,7 +364,7 @@ def main() -> None:
         kind: calibrate(prepared, found) | {"by meaning": likeness[kind]} for kind, found in probabilities.items() if found
     }
     weights = {"version": content_hash(weights)} | weights
-    options.out.write_text(json.dumps(weights, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    options.out.write_text(readable(weights), encoding="utf-8")
     print(f"{options.out.name}: {options.out.stat().st_size // 1024} KiB, version {weights['version']}")
 
 

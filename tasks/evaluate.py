@@ -43,8 +43,8 @@ def evaluate(folder: Path, analyst: Analyst) -> dict[str, Any]:
         fields += extract(call, table, analyst)
     by_stage = {s.id: [v for v in verdicts if v.stage == s.id] for s in checklist.stages}
     return {
-        "overall": evaluation.figures(verdicts),
-        "confident": evaluation.figures(evaluation.most_confident(verdicts)),
+        "overall": evaluation.overall(verdicts),
+        "confident": evaluation.overall(evaluation.most_confident(verdicts)),
         "stages": {stage: evaluation.figures(rows) for stage, rows in by_stage.items() if rows},
         "table": evaluation.field_figures(fields),
         "confusions": evaluation.confusions(verdicts),

@@ -105,7 +105,7 @@ class _Run:
     def drain(self) -> None:
         """Load everything that is pending, batch by batch."""
         after = 0
-        with Loader(self._settings, self._token) as warehouse:
+        with Loader(self._settings) as warehouse:
             while True:
                 pending, batch = self._pending(after)
                 if not pending.rows and batch.dimensions and batch.dimensions.fingerprint == warehouse.dimensions_hash:

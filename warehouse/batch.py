@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from core.errors import PermanentError
@@ -32,7 +33,7 @@ class Dimensions:
 
     rows: Mapping[str, Rows]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Equal for equal content, whatever the order of rows."""
         return content_hash({name: sorted(repr(sorted(row.items())) for row in self.rows.get(name, ())) for name in DIMENSIONS}, 32)

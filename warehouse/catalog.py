@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core import ids
 from warehouse import sql, table_views
 from warehouse.stores import Connection
 
@@ -20,13 +21,8 @@ def tables_are_outdated(connection: Connection) -> bool:
 
 
 def views_are_outdated(connection: Connection) -> bool:
-    """Whether the views were created by another version of `marts/`."""
-    return _one(connection, "SELECT views_hash FROM load_state") != sql.fingerprint("marts")
-
-
-def holder(connection: Connection) -> str:
-    """Which loader holds the warehouse."""
-    return str(_one(connection, "SELECT holder FROM load_state"))
+    """Whether the views were created by another version of the product."""
+    return _one(connection, "SELECT views_hash FROM load_state") != _views()
 
 
 def public_url(connection: Connection) -> str:
@@ -49,16 +45,26 @@ def refresh_views(connection: Connection) -> None:
     lake, base = is_lake(connection), sql.literal(public_url(connection))
     for text in sql.folder("marts"):
         for statement in connection.extract_statements(text.replace("$public_url", base)):
-            # DuckLake keeps comments on tables, their columns and views, but not on the columns of a view.
             if not (lake and statement.query.lstrip().startswith("COMMENT ON COLUMN")):
                 connection.execute(statement)
-    table_views.refresh(connection)
-    connection.execute("UPDATE load_state SET views_hash = ?", [sql.fingerprint("marts")])
+    refresh_table_views(connection)
+    connection.execute("UPDATE load_state SET views_hash = ?", [_views()])
+
+
+def refresh_table_views(connection: Connection) -> None:
+    """The wide views of table definitions anew."""
+    # DuckLake keeps comments on tables, their columns and views, but not on the columns of a view.
+    table_views.refresh(connection, titles=not is_lake(connection))
 
 
 def is_lake(connection: Connection) -> bool:
     """Whether the warehouse is a DuckLake."""
     return bool(_one(connection, IS_LAKE))
+
+
+def _views() -> str:
+    """A hash that changes with any view."""
+    return ids.content_hash([sql.fingerprint("marts"), table_views.VIEW, table_views.TYPED])
 
 
 def _one(connection: Connection, query: str) -> object:

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import structlog
 
 from core.errors import Unavailable
 from core.settings import Settings
 from warehouse import sql
 from warehouse.stores import OFFLINE, Connection, NotPublished
+
+log = structlog.get_logger(__name__)
 
 
 class Embedded:
@@ -51,8 +54,17 @@ class Embedded:
         with _open(staging) as connection:
             yield connection
             connection.execute("CHECKPOINT")
-        _log_of(self.private).unlink(missing_ok=True)
+        self._settle()
         staging.replace(self.private)
+
+    def _settle(self) -> None:
+        """Leave nothing in the log of the present file: it would be replayed into the one that takes its place."""
+        try:
+            with self.writer() as connection:
+                connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            log.warning("warehouse_unreadable", path=str(self.private), error=str(error))
+        _log_of(self.private).unlink(missing_ok=True)
 
 
 def _open(path: Path) -> Connection:

@@ -52,8 +52,9 @@ class Flattener:
         for result in state["results"]:
             if result["kind"] == "checklist":
                 total, stages = scores.rows(result, state["overrides"], self._stages)
-                rows["fact_checklist"].append(key | total | {name: call[name] for name in ("manager_id", "deal_stage_id")})
-                rows["fact_stage"] += [key | stage for stage in stages]
+                deal = {"deal_stage_id": call["deal_stage_id"]}
+                rows["fact_checklist"].append(key | total | deal | {"manager_id": call["manager_id"]})
+                rows["fact_stage"] += [key | stage | deal for stage in stages]
             else:
                 table, fields = values.rows(result, utterances)
                 rows["fact_table"].append(key | table)
@@ -82,7 +83,7 @@ class Flattener:
             "asr_model": transcript.get("model"),
             "is_partial": transcript.get("partial"),
             "page": f"/calls/{quote(call['call_id'], safe='')}",
-            **talk.metrics(transcript.get("utterances", ()), duration),
+            **talk.metrics(transcript.get("utterances", ()), duration, transcript.get("metrics") or {}),
         }
 
 

@@ -1,4 +1,7 @@
-"""The warehouse of many hosts: DuckLake with its catalog in PostgreSQL and Parquet files in a folder or on S3."""
+"""The warehouse of many hosts: DuckLake with its catalog in PostgreSQL and Parquet files in a folder or on S3.
+
+`python -m warehouse.lake` fills it from the embedded warehouse of `ROP_HOME`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ import duckdb
 from sqlalchemy import make_url
 
 from core.errors import Unavailable
-from core.settings import Settings
+from core.settings import Settings, load
 from warehouse import catalog, extensions, sql
 from warehouse.batch import DIMENSIONS, FACTS
+from warehouse.embedded import Embedded
 from warehouse.stores import OFFLINE, Connection, NotPublished
 
 CATALOG = "rop_catalog"
@@ -157,3 +161,14 @@ def adopt(settings: Settings, source: Path) -> int:
         catalog.refresh_views(connection)
         row = connection.execute("SELECT count(*) FROM fact_call").fetchone()
     return int(row[0]) if row else 0
+
+
+def main() -> None:
+    """Move the embedded warehouse of this machine into the lake that the settings name."""
+    settings = load()
+    calls = adopt(settings, Embedded(settings).private)
+    print(f"Перенесено звонков: {calls}.")  # noqa: T201  a command
+
+
+if __name__ == "__main__":
+    main()

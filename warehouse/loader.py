@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar, Self
 
-from core.errors import LeaseLost, PermanentError
+import duckdb
+
+from core.errors import LeaseLost, PermanentError, Unavailable
 from core.settings import Settings
 from warehouse import catalog, stores
 from warehouse.batch import Batch, LoadRefused, Rules
@@ -23,20 +25,24 @@ class SchemaChanged(PermanentError):
     }
 
 
+STAMP = "SELECT changes, loaded_at FROM load_state"
+
+
 class Loader:
-    """Holds the warehouse open for writing; a later loader with another `holder` fences this one.
+    """Holds the warehouse open for writing; once another loader has written, this one cannot any more.
 
     Raises:
         Unavailable: another process has the warehouse open.
         SchemaChanged: it was created by another version of `schema/`.
     """
 
-    def __init__(self, settings: Settings, holder: str = "") -> None:
-        self._holder, self._held, self._public_url = holder, False, settings.public_url or ""
+    def __init__(self, settings: Settings) -> None:
+        self._public_url = settings.public_url or ""
         self._connection = stores.of(settings).writer()
         self._writer = Writer(self._connection)
         try:
             self._prepare()
+            self._seen = self._stamp()
         except BaseException:
             self.close()
             raise
@@ -63,9 +69,11 @@ class Loader:
             LeaseLost: another loader took over.
         """
         with self._transaction():
-            self._hold()
+            if self._stamp() != self._seen:
+                raise LeaseLost(ru="Витрину загружает другой процесс.", en="Another loader took the warehouse over.")
             loaded = self._writer.write(batch)
-        self._held = True
+            stamp = self._stamp()
+        self._seen = stamp
         return loaded
 
     def load_sound(self, batch: Batch) -> dict[str, Rules]:
@@ -83,12 +91,9 @@ class Loader:
                 self._connection.execute("UPDATE load_state SET changes = changes + 1, public_url = ?", [self._public_url])
                 catalog.refresh_views(self._connection)
 
-    def _hold(self) -> None:
-        """Take the warehouse over with the first batch; from then on notice when somebody else does."""
-        if not self._held:
-            self._connection.execute("UPDATE load_state SET holder = ?", [self._holder])
-        elif catalog.holder(self._connection) != self._holder:
-            raise LeaseLost(ru="Витрину загружает другой процесс.", en="Another loader took the warehouse over.")
+    def _stamp(self) -> object:
+        """Changes with every load, whoever makes it."""
+        return self._connection.execute(STAMP).fetchone()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -96,8 +101,12 @@ class Loader:
         try:
             yield
             self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+        except BaseException as error:
+            # A commit that failed has rolled back by itself.
+            with suppress(duckdb.TransactionException):
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, duckdb.TransactionException):
+                raise Unavailable(ru="Витрину одновременно изменил другой процесс.", en="Another process changed the warehouse.") from error
             raise
 
 
@@ -118,6 +127,8 @@ def _sound(batch: Batch, write: Callable[[Batch], object], undo: Callable[[Batch
         write(batch)
     except LoadRefused as refusal:
         undo(batch)
+        if not batch.call_ids:
+            raise
         if len(batch.call_ids) == 1:
             return {batch.call_ids[0]: refusal.fields["rules"]}
         first, second = batch.halves()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,7 @@ from warehouse.batch import DIMENSIONS, FACTS
 if TYPE_CHECKING:
     from warehouse.great import Suites
 
+REPORT = "report.json"
 EXAMPLES = 5  # rows shown of what breaks an expectation
 
 
@@ -55,11 +57,12 @@ class Broken:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What the checks found. `pages` is the start page of the Data Docs."""
+    """What the checks found. `pages` is the start page of the Data Docs, `at` an ISO 8601 time."""
 
     checks: int
     broken: list[Broken]
     pages: str
+    at: str
     seconds: float
 
     @property
@@ -80,8 +83,13 @@ def check_apart(settings: Settings) -> QualityReport:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=settings.quality_seconds, check=True)  # noqa: S603
     except subprocess.SubprocessError as error:
         raise QualityFailed(output=str(getattr(error, "stderr", "") or error)[-1000:]) from error
-    found = json.loads(done.stdout.splitlines()[-1])
-    return QualityReport(**found | {"broken": [Broken(**one) for one in found["broken"]]})
+    return _read(done.stdout.splitlines()[-1])
+
+
+def last(settings: Settings) -> QualityReport | None:
+    """What the latest checks found, or None before the first."""
+    path = folder(settings) / REPORT
+    return _read(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def check(settings: Settings) -> QualityReport:
@@ -89,13 +97,24 @@ def check(settings: Settings) -> QualityReport:
     from warehouse.great import Suites
 
     started = clock.monotonic()
-    folder = settings.warehouse_dir / "quality"
-    sample = _sample(settings, folder / "sample.duckdb")
-    suites = Suites(folder, sample)
+    staging = settings.warehouse_dir / "quality.next"
+    shutil.rmtree(staging, ignore_errors=True)
+    sample = _sample(settings, staging / "sample.duckdb")
+    suites = Suites(staging, sample)
     for table, columns in _columns().items():
         suites.add(table, [_shape(columns), *expectations(table)])
     broken = [_with_rows(suites, Broken(**one)) for one in suites.run(EXAMPLES)]
-    return QualityReport(suites.checks, broken, str(suites.pages), round(clock.monotonic() - started, 3))
+    sample.unlink()
+    pages = folder(settings) / suites.pages.relative_to(staging)
+    report = QualityReport(suites.checks, broken, str(pages), clock.now().isoformat(), round(clock.monotonic() - started, 3))
+    (staging / REPORT).write_text(_as_json(report), encoding="utf-8")
+    _replace(folder(settings), staging)
+    return report
+
+
+def folder(settings: Settings) -> Path:
+    """Where the latest report and the Data Docs lie."""
+    return settings.warehouse_dir / "quality"
 
 
 def expectations(table: str) -> list[dict[str, Any]]:
@@ -107,6 +126,25 @@ def _spelled_out(one: dict[str, Any]) -> dict[str, Any]:
     if "none" not in one:
         return one
     return one | {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": one["none"]}}
+
+
+def _replace(target: Path, staging: Path) -> None:
+    """Put the new folder in the place of the old one, whose history of results would grow without end."""
+    old = target.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    staging.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _as_json(report: QualityReport) -> str:
+    return json.dumps(asdict(report), ensure_ascii=False, default=str)
+
+
+def _read(text: str) -> QualityReport:
+    found = json.loads(text)
+    return QualityReport(**found | {"broken": [Broken(**one) for one in found["broken"]]})
 
 
 def _with_rows(suites: Suites, one: Broken) -> Broken:
@@ -140,4 +178,4 @@ def _sample(settings: Settings, path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(check(settings_module.load())), ensure_ascii=False, default=str))  # noqa: T201  the parent reads it
+    print(_as_json(check(settings_module.load())))  # noqa: T201  the parent reads it

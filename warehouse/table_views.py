@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import duckdb
 
@@ -13,7 +14,7 @@ BASE = ("call_id", "day", "table_version", "manager_id", "office_id", "deal_id",
 
 # The oldest table first, so that a newcomer takes no name away; its newest version first, so that its types win.
 FIELDS = """
-    SELECT f.table_id, f.field_name, f.type
+    SELECT f.table_id, f.field_name, f.type, f.title
     FROM dim_field f JOIN dim_table t USING (table_id, version)
     ORDER BY min(t.valid_from) OVER (PARTITION BY f.table_id), f.table_id, t.is_current DESC, t.number DESC, f.position
 """
@@ -38,35 +39,56 @@ TYPED = {
 }
 
 
-def refresh(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Create or replace the view of every table definition, drop those of vanished ones; returns their names."""
-    wanted = _definitions(connection)
-    for view in sorted(set(_existing(connection)) - set(wanted)):
-        connection.execute(f"DROP VIEW {sql.quoted(view)}")
-    for view, (table_id, fields) in wanted.items():
-        connection.execute(_create(view, table_id, fields))
-        connection.execute(f"COMMENT ON VIEW {sql.quoted(view)} IS {sql.literal(f'Таблица {table_id}: одна строка на звонок.')}")
-    return list(wanted)
+@dataclass(frozen=True)
+class View:
+    """The view of one table: its name, and for each of its columns the field behind it."""
+
+    name: str
+    table_id: str
+    columns: dict[str, Field]
 
 
-def _create(view: str, table_id: str, fields: list[tuple[str, str]]) -> str:
-    names = _distinct([name for name, _ in fields], BASE)
-    columns = ",\n        ".join(_column(name, shown, type) for (name, type), shown in zip(fields, names, strict=True))
-    return VIEW.format(view=sql.quoted(view), columns=columns, table_id=sql.literal(table_id))
+@dataclass(frozen=True)
+class Field:
+    """A field of a table in its newest version."""
+
+    name: str
+    type: str
+    title: str
 
 
-def _column(name: str, shown: str, type: str) -> str:
-    value = TYPED.get(type, "v.value_text")
-    return f"any_value({value}) FILTER (v.field_name = {sql.literal(name)} AND v.is_filled) AS {sql.quoted(shown)}"
+def refresh(connection: duckdb.DuckDBPyConnection, *, titles: bool) -> None:
+    """Create or replace the view of every table definition, drop those of vanished ones; `titles` become comments of columns."""
+    wanted = _wanted(connection)
+    for name in sorted(set(_existing(connection)) - {view.name for view in wanted}):
+        connection.execute(f"DROP VIEW {sql.quoted(name)}")
+    for view in wanted:
+        name = sql.quoted(view.name)
+        connection.execute(_create(view))
+        connection.execute(f"COMMENT ON VIEW {name} IS {sql.literal(f'Таблица {view.table_id}: одна строка на звонок.')}")
+        for column, field in view.columns.items() if titles else ():
+            connection.execute(f"COMMENT ON COLUMN {name}.{sql.quoted(column)} IS {sql.literal(field.title or field.name)}")
 
 
-def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, list[tuple[str, str]]]]:
-    """View name → table id and its fields with their types; ids that differ in case alone get a number."""
-    fields: dict[str, dict[str, str]] = {}
-    for table_id, name, type in connection.execute(FIELDS).fetchall():
-        fields.setdefault(table_id, {}).setdefault(name, type)
+def _create(view: View) -> str:
+    columns = ",\n        ".join(_column(field, shown) for shown, field in view.columns.items())
+    return VIEW.format(view=sql.quoted(view.name), columns=columns, table_id=sql.literal(view.table_id))
+
+
+def _column(field: Field, shown: str) -> str:
+    value = TYPED.get(field.type, "v.value_text")
+    return f"any_value({value}) FILTER (v.field_name = {sql.literal(field.name)} AND v.is_filled) AS {sql.quoted(shown)}"
+
+
+def _wanted(connection: duckdb.DuckDBPyConnection) -> list[View]:
+    fields: dict[str, dict[str, Field]] = {}
+    for table_id, name, type, title in connection.execute(FIELDS).fetchall():
+        fields.setdefault(table_id, {}).setdefault(name, Field(name, type, title))
     names = _distinct([PREFIX + table_id for table_id in fields], ())
-    return {view: (table_id, list(fields[table_id].items())) for view, table_id in zip(names, fields, strict=True)}
+    return [
+        View(name, table_id, dict(zip(_distinct(mine, BASE), mine.values(), strict=True)))
+        for name, (table_id, mine) in zip(names, fields.items(), strict=True)
+    ]
 
 
 def _distinct(names: Iterable[str], taken: Iterable[str]) -> list[str]:

@@ -12,8 +12,34 @@ Utterances = Sequence[Mapping[str, Any]]
 OVERLAP_SECONDS = 0.3
 
 
-def metrics(utterances: Utterances, duration: float | None) -> dict[str, Any]:
-    """The columns of `fact_call` that come from the utterances; times in seconds, rounded to milliseconds."""
+def metrics(utterances: Utterances, duration: float | None, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of `fact_call` about the talk; times in seconds, rounded to milliseconds.
+
+    What the transcript tells about itself (`told`) wins, so that reports agree with the page of the call.
+    """
+    return _counted(utterances, duration) | {name: value for name, value in _told(told, duration).items() if value is not None}
+
+
+def _told(told: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
+    silence = told.get("silence_share")
+    return {
+        "manager_words": _of(told, "words", "manager"),
+        "customer_words": _of(told, "words", "customer"),
+        "manager_seconds": _of(told, "talk", "manager"),
+        "customer_seconds": _of(told, "talk", "customer"),
+        "silence_seconds": round(silence * duration, 3) if silence is not None and duration is not None else None,
+        "longest_monologue": _of(told, "longest_monologue", "manager"),
+        "manager_questions": _of(told, "questions", "manager"),
+        "speaker_switches": told.get("switches"),
+        "interruptions": _of(told, "interruptions", "manager"),
+    }
+
+
+def _of(told: Mapping[str, Any], name: str, speaker: str) -> Any:
+    return (told.get(name) or {}).get(speaker)
+
+
+def _counted(utterances: Utterances, duration: float | None) -> dict[str, Any]:
     ordered = sorted(utterances, key=lambda u: (u["start"], u["end"]))
     return {
         "utterances": len(ordered),
@@ -23,7 +49,7 @@ def metrics(utterances: Utterances, duration: float | None) -> dict[str, Any]:
         "customer_seconds": _seconds(ordered, "customer"),
         "silence_seconds": None if duration is None else round(max(0.0, duration - _covered(ordered)), 3),
         "longest_monologue": _longest_monologue(ordered),
-        "manager_questions": sum(u["speaker"] == "manager" and "?" in u["text"] for u in ordered),
+        "manager_questions": sum(u["text"].count("?") for u in ordered if u["speaker"] == "manager"),
         "speaker_switches": _switches(ordered),
         "interruptions": _interruptions(ordered),
     }

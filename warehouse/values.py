@@ -55,16 +55,11 @@ def columns(value: Any) -> Row:
     if isinstance(value, list):
         items = [_text(item) for item in value]
         return {"value_list": items, "value_text": ", ".join(items)}
-    return {"value_text": _text(value)} | _amount(value)
+    return {"value_text": _text(value)}
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _amount(value: Mapping[str, Any]) -> Row:
-    amount = value.get("amount", value.get("value"))
-    return {"value_number": float(amount)} if isinstance(amount, int | float) and not isinstance(amount, bool) else {}
 
 
 def _moment(text: str) -> Row:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from core import clock
-from warehouse import sql, table_views
+from warehouse import catalog, sql
 from warehouse.batch import DIMENSIONS, FACTS, Batch, Dimensions, LoadRefused, Rows
 from warehouse.stores import Connection
 
@@ -67,7 +67,7 @@ class Writer:
         self._connection.execute(sql.read("loading/offices.sql"))
         for name in WITH_OFFICE:
             self._connection.execute(MOVE_OFFICES.format(table=name))
-        table_views.refresh(self._connection)
+        catalog.refresh_table_views(self._connection)
         self._connection.execute("UPDATE load_state SET dimensions_hash = ?", [dimensions.fingerprint])
 
     def _replace_calls(self, batch: Batch) -> int:

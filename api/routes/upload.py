@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import structlog
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -45,8 +46,8 @@ async def audio_upload(request: Request) -> JSONResponse:
     upload = await read(request, Upload)
     request.state.logged["call_id"] = upload.call_id
     new = _new_call(upload, caller, context.settings)
-    if context.settings.probe == "on":
-        new = await run_in_threadpool(_probed, context, new)
+    if context.settings.probe == "on" and context.probes.available_tokens:
+        new = await to_thread.run_sync(_probed, context, new, limiter=context.probes)
     await wrap_future(context.writer.submit(partial(_accept, new)))
     context.starter.start(new.call_id)
     return JSONResponse({"status": "queued", "call_id": new.call_id})

@@ -83,6 +83,7 @@ def test_an_empty_optional_form_field_was_not_sent(api: Api) -> None:
         (b"a=\xff", FORM),
         (b"&".join(b"a%d=1" % i for i in range(10_001)), FORM),
         (b"a[b]=1&a=2&a[c]=3", FORM),
+        (b"a" + b"[0]" * 5000 + b"=1", FORM),
         (b"nothing like multipart", {"Content-Type": "multipart/form-data"}),
         (b"nothing like multipart", {"Content-Type": "multipart/form-data; boundary=x"}),
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}),

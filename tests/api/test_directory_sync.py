@@ -57,6 +57,8 @@ def test_lists_in_forms(api: Api) -> None:
     multipart = {"managers": (None, json.dumps([MANAGER]))}
     assert api.client.post("/api/v1/settings/managers-update", params=params, files=multipart).json()["updated"] == 1
     assert members(api)["m2"] == ["office_002"]
+    repeated = {"offices": [json.dumps(OFFICE), json.dumps(OFFICE | {"office_id": "office_003"})], "offices*": "x"}
+    assert api.client.post(path, params=params, data=repeated).json() == {"status": "ok", "created": 1, "updated": 0, "unchanged": 1}
 
 
 def test_all_or_nothing(api: Api) -> None:

@@ -57,7 +57,7 @@ def prefect() -> Iterator[PrefectPeer]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, prefect: PrefectPeer) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("live")
-    with serve(home, workers=3, prefect_api_url=prefect.url, rate_limit="500", probe_seconds="0.5") as running:
+    with serve(home, workers=3, prefect_api_url=prefect.url, rate_limit="500", probe="off") as running:
         yield running
 
 

@@ -202,6 +202,16 @@ def test_whatever_proves_nothing_is_accepted(probing: Api, behaviour: Any) -> No
     assert clock.monotonic() - started < 3
 
 
+def test_a_file_server_that_hangs_holds_up_nobody_else(probing: Api) -> None:
+    with FilePeer({"/a": silent(30)}) as crm, ThreadPoolExecutor(60) as pool:
+        posts = [pool.submit(probing.upload, call_id=f"c{i}", audio_url=crm.url("/a")) for i in range(60)]
+        started = clock.monotonic()
+        assert probing.get("/tables/call-ready", tab="t", call="c").status_code == 404
+        assert clock.monotonic() - started < 2
+        assert [post.result().status_code for post in posts] == [200] * 60
+        assert clock.monotonic() - started < 10
+
+
 def test_an_unreachable_or_unknown_server_is_accepted(probing: Api) -> None:
     assert probing.upload(audio_url=MISSING).status_code == 200
     assert probing.upload(call_id="call_2", audio_url="http://no-such-name.invalid/a.mp3").status_code == 200

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from db import ratelimit
 from db.engine import Database
+from db.models import RateHit
 from db.ratelimit import Limiter
 
 START = 1_800_000_000.0
@@ -56,6 +60,19 @@ def test_a_second_limiter_sees_the_hits_of_the_first(limiter: Limiter, database:
     other.close()
 
 
+def test_buckets_of_those_who_left_are_swept(limiter: Limiter, database: Database) -> None:
+    for number in range(ratelimit.SWEEP_EVERY - 1):
+        limiter.admit(f"gone{number}", 1, START)
+    limiter.admit("k", 1, START + 60)
+    if database.is_sqlite:
+        path = f"{database.engine.url.database}-rates"
+        left = sqlite3.connect(path).execute("SELECT count(*) FROM rate_hits").fetchone()[0]
+    else:
+        with database.read() as session:
+            left = session.scalar(select(func.count()).select_from(RateHit))
+    assert left == 1
+
+
 def test_a_clock_that_was_set_back_locks_nobody_out(limiter: Limiter) -> None:
     assert limiter.admit("k", 1, START + 3600) is None
     assert limiter.admit("k", 1, START) is None
@@ -67,12 +84,22 @@ def test_threads_share_the_limit(limiter: Limiter) -> None:
     assert sum(a is None for a in answers) == 60
 
 
+def test_a_limit_that_cannot_be_counted_admits(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
+    limiter = ratelimit.limiter(database)
+    other = sqlite3.connect(tmp_path / "rop.sqlite-rates")
+    other.execute("DROP TABLE rate_hits")
+    assert [limiter.admit("k", 1, START) for _ in range(3)] == [None] * 3
+    limiter.close()
+
+
 def _hits(url: str, count: int) -> int:
     database = Database(url)
     limiter = ratelimit.limiter(database)
     return sum(limiter.admit("k", 60, START + i * 0.001) is None for i in range(count))
 
 
+@pytest.mark.slow
 def test_processes_share_the_limit(database: Database) -> None:
     url = database.engine.url.render_as_string(hide_password=False)
     with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:

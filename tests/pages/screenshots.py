@@ -14,7 +14,7 @@ from tests.pages.browsing import browser, visitor
 from tests.pages.house import CHECKLIST, STAGES, TABLE, served, tone
 
 TARGET = Path(__file__).parents[2] / "docs" / "screenshots"
-COLOURS = 48
+COLOURS = 96
 LOOKS = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},

@@ -222,6 +222,15 @@ def test_a_stage_is_added_by_the_form(head: Seen) -> None:
     page.get_by_role("button", name="Выключить").click()
 
 
+def test_a_tab_takes_the_draft_along(head: Seen) -> None:
+    page = head.open(f"/settings/checklists/{CHECKLIST}")
+    page.get_by_label("Название", exact=True).first.fill("Недописанное имя")
+    page.get_by_role("link", name="YAML").click()
+    expect(page.locator("#text")).to_have_value(re.compile("name: Недописанное имя"))
+    page.get_by_role("link", name="Форма").click()
+    expect(page.get_by_label("Название", exact=True).first).to_have_value("Недописанное имя")
+
+
 def test_an_open_page_notices_that_the_call_is_over(head: Seen, house: House) -> None:
     house.accept("soon")
     page = head.open("/calls/soon")

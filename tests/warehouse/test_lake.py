@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,16 @@ def test_a_lake_takes_over_an_embedded_warehouse(house: Settings, batch_of: Make
         assert warehouse.query(f"FROM {view} ORDER BY ALL", house) == warehouse.query(f"FROM {view} ORDER BY ALL", embedded)
     with Loader(house) as loader:
         loader.load(batch_of(list(_year.states(2, first=30))))
+
+
+def test_one_command_moves_a_warehouse(house: Settings, batch_of: Make) -> None:
+    with Loader(Settings(home=house.home)) as loader:
+        loader.load(batch_of(list(_year.states(4))))
+    assert house.lake_catalog is not None
+    where = {"ROP_HOME": str(house.home), "ROP_LAKE_CATALOG": house.lake_catalog.get_secret_value(), "ROP_LAKE_SCHEMA": house.lake_schema}
+    done = subprocess.run([sys.executable, "-m", "warehouse.lake"], env={**os.environ, **where}, capture_output=True, text=True, check=True)
+    assert done.stdout == "Перенесено звонков: 4.\n"
+    assert warehouse.query("SELECT calls FROM freshness", house)[1] == [(4,)]
 
 
 def test_a_catalog_that_is_down_may_come_back(tmp_path: Path) -> None:

@@ -87,14 +87,17 @@ def test_a_value_of_the_wrong_type_is_refused(house: Settings, batch_of: Make) -
         loader.load(Batch(batch.call_ids, {**batch.rows, "fact_call": spoilt}))
 
 
-def test_a_later_loader_fences_an_earlier_one(house: Settings, batch_of: Make) -> None:
+def test_a_loader_that_was_overtaken_cannot_write(house: Settings, batch_of: Make, contents: Read) -> None:
     """Within one process both back ends let a second loader in; across processes the file's lock keeps it out."""
-    with Loader(house, "first") as first:
-        first.load(batch_of(states(2)))
-        with Loader(house, "second") as second:
-            second.load(batch_of(states(2, first=2)))
-            with pytest.raises(LeaseLost):
-                first.load(batch_of(states(2, first=4)))
+    with Loader(house) as early, Loader(house) as paused:
+        early.load(batch_of(states(2)))
+        with pytest.raises(LeaseLost):
+            paused.load(batch_of(states(2, first=4)))
+        with Loader(house) as late:
+            late.load(batch_of(states(2, first=2)))
+        with pytest.raises(LeaseLost):
+            early.load(batch_of(states(2, first=6)))
+    assert len(contents()["fact_call"]) == 4
 
 
 def test_a_rebuild_equals_what_was_loaded_bit_by_bit(house: Settings, batch_of: Make, ask: Ask, contents: Read) -> None:

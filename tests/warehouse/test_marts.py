@@ -158,6 +158,15 @@ def test_talk_metrics_by_hand(load: Any, ask: Ask) -> None:
     ]
 
 
+def test_what_a_transcript_tells_about_itself_wins(load: Any, ask: Ask) -> None:
+    state = call(1, {"greeting": 1})
+    state["recording"]["duration"] = 200.0
+    state["transcript"]["metrics"] = {"talk": {"manager": 70.5, "customer": 9.5}, "silence_share": 0.5, "switches": 4, "words": None}
+    load([state])
+    assert ask("SELECT manager_seconds, customer_seconds, silence_seconds, speaker_switches FROM fact_call") == [(70.5, 9.5, 100.0, 4)]
+    assert ask("SELECT manager_words > 0 FROM fact_call") == [(True,)]
+
+
 def test_sla_runs_from_the_receipt_to_the_answer(load: Any, ask: Ask) -> None:
     quick, late, none = call(1, {"greeting": 1}), call(2, {"greeting": 1}), call(3, {"greeting": 1}) | {"deliveries": []}
     for state, seconds in ((quick, 40), (late, None)):
@@ -219,6 +228,9 @@ def test_wide_views_follow_the_versions_of_a_table(house: Settings, batch_of: Ma
         loader.load(replace(batch_of([state]), dimensions=dimensions.build(source)))
     columns = 'SELECT "Budget", "budget_2", "day_2", "odd "" name", "when", ok, deadline FROM table_deal'
     assert ask(columns) == [(12, "x", ["a", "b"], "y", datetime.fromisoformat("2026-05-01T10:00"), True, None)]
+    if house.lake_catalog is None:
+        comments = "SELECT comment FROM duckdb_columns() WHERE table_name = 'table_deal' AND column_name = 'budget_2'"
+        assert ask(comments) == [("«budget»",)]
     views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND starts_with(view_name, 'table_') ORDER BY 1"
     assert ask(views) == [("table_DEAL_2",), ("table_deal",), ('table_t"; DROP TABLE fact_call; --',)]
     with Loader(house) as loader:

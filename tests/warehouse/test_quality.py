@@ -41,8 +41,10 @@ def filled(tmp_path: Path, batch_of: Callable[..., Batch]) -> Settings:
 
 
 def test_every_table_has_a_suite_and_sound_data_pass(filled: Settings) -> None:
+    assert quality.last(filled) is None
     report = quality.check_apart(filled)
     assert (report.broken, report.is_sound) == ([], True)
+    assert quality.last(filled) == report
     assert report.checks == sum(1 + len(quality.expectations(table)) for table in (*DIMENSIONS, *FACTS))
     pages = Path(report.pages)
     assert "fact_stage" in pages.read_text(encoding="utf-8")

@@ -1,20 +1,19 @@
 CREATE OR REPLACE MACRO stage_funnel_between(since, until) AS TABLE
 WITH counted AS (
     SELECT
-        s.checklist_id,
-        s.checklist_version,
-        c.deal_stage_id,
-        s.stage_id,
-        any_value(s.position) AS position,
-        any_value(s.stage_name) AS stage,
+        checklist_id,
+        checklist_version,
+        deal_stage_id,
+        stage_id,
+        any_value(position) AS position,
+        any_value(stage_name) AS stage,
         count(*) AS calls,
-        count(s.final_score) AS applicable,
-        count(*) FILTER (s.final_score = 1) AS completed,
-        count(*) FILTER (s.is_carried) AS carried
-    FROM fact_stage s
-    JOIN fact_call c ON c.call_id = s.call_id AND c.day = s.day
-    WHERE s.day BETWEEN since AND until
-    GROUP BY s.checklist_id, s.checklist_version, c.deal_stage_id, s.stage_id
+        count(final_score) AS applicable,
+        count(*) FILTER (final_score = 1) AS completed,
+        count(*) FILTER (is_carried) AS carried
+    FROM fact_stage
+    WHERE day BETWEEN since AND until
+    GROUP BY checklist_id, checklist_version, deal_stage_id, stage_id
 )
 SELECT
     c.checklist_id,

@@ -67,7 +67,7 @@ COMMENT ON COLUMN fact_call.manager_seconds IS 'Сколько говорил м
 COMMENT ON COLUMN fact_call.customer_seconds IS 'Сколько говорил клиент, секунды. // How long the customer spoke, seconds.';
 COMMENT ON COLUMN fact_call.silence_seconds IS 'Тишина, секунды: длительность без времени, когда говорил хоть кто-то. // Silence, seconds: the length without the time in which anybody spoke.';
 COMMENT ON COLUMN fact_call.longest_monologue IS 'Самая длинная речь менеджера без реплик клиента, секунды. // Longest speech of the manager without a word of the customer, seconds.';
-COMMENT ON COLUMN fact_call.manager_questions IS 'Реплик менеджера с вопросом. // Utterances of the manager that ask.';
+COMMENT ON COLUMN fact_call.manager_questions IS 'Вопросов менеджера. // Questions of the manager.';
 COMMENT ON COLUMN fact_call.speaker_switches IS 'Сколько раз слово переходило от одного к другому. // How often the word passed from one to the other.';
 COMMENT ON COLUMN fact_call.interruptions IS 'Сколько раз менеджер начал говорить, пока говорил клиент. // How often the manager began while the customer still spoke.';
 COMMENT ON COLUMN fact_call.page IS 'Путь страницы звонка. // Path of the call''s page.';
@@ -147,6 +147,7 @@ CREATE TABLE fact_stage (
     day DATE NOT NULL,
     checklist_id VARCHAR NOT NULL,
     checklist_version VARCHAR NOT NULL,
+    deal_stage_id VARCHAR NOT NULL,
     stage_id VARCHAR NOT NULL,
     stage_name VARCHAR NOT NULL,
     position INTEGER NOT NULL,
@@ -175,6 +176,7 @@ COMMENT ON COLUMN fact_stage.call_id IS 'Звонок. // Call.';
 COMMENT ON COLUMN fact_stage.day IS 'День разговора по времени компании. // Day of the conversation in the company''s time zone.';
 COMMENT ON COLUMN fact_stage.checklist_id IS 'Чек-лист. // Checklist.';
 COMMENT ON COLUMN fact_stage.checklist_version IS 'Версия чек-листа. // Version of the checklist.';
+COMMENT ON COLUMN fact_stage.deal_stage_id IS 'Этап сделки на момент звонка. // Stage of the deal at the time of the call.';
 COMMENT ON COLUMN fact_stage.stage_id IS 'Этап. // Stage.';
 COMMENT ON COLUMN fact_stage.stage_name IS 'Название этапа на момент оценки. // Name of the stage when it was scored.';
 COMMENT ON COLUMN fact_stage.position IS 'Место этапа в его версии чек-листа, с 1. // Place of the stage in its version of the checklist, from 1.';

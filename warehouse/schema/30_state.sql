@@ -2,7 +2,6 @@ CREATE TABLE load_state (
     tables_hash VARCHAR NOT NULL,
     views_hash VARCHAR NOT NULL,
     dimensions_hash VARCHAR NOT NULL,
-    holder VARCHAR NOT NULL,
     public_url VARCHAR NOT NULL,
     loaded_seq BIGINT NOT NULL,
     loaded_at TIMESTAMP NOT NULL,
@@ -15,7 +14,6 @@ COMMENT ON TABLE load_state IS 'Состояние загрузки: всегд�
 COMMENT ON COLUMN load_state.tables_hash IS 'Хеш описания таблиц. // Hash of the table definitions.';
 COMMENT ON COLUMN load_state.views_hash IS 'Хеш описания представлений. // Hash of the view definitions.';
 COMMENT ON COLUMN load_state.dimensions_hash IS 'Хеш загруженных справочников. // Hash of the loaded dimensions.';
-COMMENT ON COLUMN load_state.holder IS 'Какой загрузчик сейчас владеет витриной. // Which loader holds the warehouse now.';
 COMMENT ON COLUMN load_state.public_url IS 'Адрес страниц, для ссылок в представлениях. // Address of the pages, for links in views.';
 COMMENT ON COLUMN load_state.loaded_seq IS 'Наибольший загруженный номер очереди загрузки. // Highest loaded number of the load queue.';
 COMMENT ON COLUMN load_state.loaded_at IS 'Когда данные последний раз изменились, UTC. // When the data last changed, UTC.';

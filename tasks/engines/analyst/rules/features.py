@@ -19,13 +19,14 @@ KIND = words_of(
     "хороший добрый приятный удачный отличный прекрасный теплый легкий спокойный счастливый крепкий продуктивный чудесный замечательный "
     "мягкий светлый вкусный ясный успешный самый лучший наилучший всякий быстрый уютный солнечный"
 )
+ELSEWHERE = frozenset(("price.others", "price.refused", "reported"))  # sums with these are hardly the price of what is offered
 SHORT, LONG = 3, 12  # words
 
 
 def features(scene: Scene, turn: Turn) -> dict[str, float]:
     """Named figures of one turn in its context; absent means 0."""
     row = dict.fromkeys(_flags(scene, turn), 1.0)
-    row["words"] = math.log1p(len(turn.words)) / 3
+    row["words"] = min(len(turn.words), LONG) / LONG
     row["from_start"] = math.exp(-turn.place / 3)
     row["from_end"] = math.exp(-(len(scene.turns) - 1 - turn.place) / 3)
     row["sentence_count"] = min(len([t for t in turn.tokens if t.norm in ".!?"]), 4) / 4
@@ -109,6 +110,8 @@ def _entities(turn: Turn) -> Iterator[str]:
         "money per": any(m.per for m in turn.money),
         "money range": any(m.high for m in turn.money),
         "money many": len(turn.money) > 1,
+        "money stated": any(m.sure and m.cue for m in turn.money) and not turn.groups & ELSEWHERE and not turn.marked_question,
+        "money answered": turn.asked_price and bool(turn.money) and not turn.groups & ELSEWHERE,
         "moment": any(m.concrete for m in turn.moments),
         "hour": any(m.clock is not None and m.clock.sure for m in turn.moments),
         "moment vague": any(not m.concrete and not m.past for m in turn.moments),

@@ -10,11 +10,12 @@ from checklists.findings import CriterionFinding, StageFinding
 from tasks.engines.analyst.rules import generic, wording
 from tasks.engines.analyst.rules.acts import Calibration, Linear
 from tasks.engines.analyst.rules.analysis import Analysis
-from tasks.engines.analyst.rules.pack import PACK, Candidate
+from tasks.engines.analyst.rules.pack import PACK, Candidate, named_first
 from tasks.engines.analyst.rules.rubric import Conditions, Rubric
 
 EVIDENCE = 3  # utterances named for one criterion
 DOUBTFUL = 0.6  # highest confidence of a verdict by likeness alone
+UNSAID = 0.8  # what remains of a likeness when the phrases that the definition names were not said
 UNSURE_SPEAKERS = 0.8  # what a doubtful diarisation leaves of a confidence
 
 
@@ -27,6 +28,7 @@ class Judge:
     rubric: Rubric
     calibrations: Mapping[str, Calibration]
     likeness: Mapping[str, Linear]
+    manager_names: tuple[str, ...] = ()
 
     def stages(self) -> tuple[StageFinding, ...]:
         """In the order of the checklist; a stage that waits for another one is judged after it."""
@@ -76,6 +78,7 @@ class Judge:
         inside = [c for c in found if c.turn.place > after and scene.inside(c.turn, stage.window) and scene.may(c.turn, party)]
         chance = self._calibrated(name, inside)
         if name == "by meaning":
+            chance *= UNSAID if self._has_phrases(stage, criterion) else 1.0
             chance = min(max(chance, 1 - DOUBTFUL), DOUBTFUL)
         met = chance >= 0.5 and bool(inside)
         evidence = _evidence(inside) if met else ()
@@ -84,12 +87,18 @@ class Judge:
             criterion_id=criterion.id, met=met, evidence=evidence, comment=comment, confidence=self._trust(max(chance, 1 - chance))
         )
 
+    def _has_phrases(self, stage: Stage, criterion: Criterion) -> bool:
+        conditions = self.rubric.conditions.get((stage.id, criterion.id))
+        return conditions is not None and conditions.lexical
+
     def _candidates(self, stage: Stage, criterion: Criterion, party: Party) -> tuple[list[Candidate], str]:
         """Candidates, best first, and the name of what found them."""
         conditions = self.rubric.conditions.get((stage.id, criterion.id))
         scene = self.analysis.scene
         if conditions and conditions.rule.use:
             found = PACK[conditions.rule.use](self.analysis)
+            if conditions.rule.use == "greeting.self_intro":
+                found = named_first(self.analysis, found, self.manager_names)
             return [c for c in found if generic.holds(scene, c.turn, conditions)], conditions.rule.use
         if conditions and conditions.lexical and (found := generic.by_rule(self.analysis, party, conditions)):
             return found, "by rule"

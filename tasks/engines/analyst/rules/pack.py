@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from tasks.engines.analyst.rules.analysis import Analysis
 from tasks.engines.analyst.rules.scene import Scene, Turn
+from tasks.engines.analyst.rules.text import repair
 
 MIXED = 0.3  # what a second act in the same turn takes from its rank
+LISTED = 0.97  # probability of an introduction by a name from the staff list
 WEAK = 0.35  # what remains of a probability when the subject that was asked for was not named
 
 
@@ -38,6 +40,14 @@ def _rather(act: str, than: str, analysis: Analysis) -> list[Candidate]:
     other = analysis.acts[than]
     found = [Candidate(turn, p, p * (1 - MIXED * other.get(turn.place, 0.0))) for turn, p in analysis.best(act)]
     return sorted(found, key=lambda c: -c.order)
+
+
+def named_first(analysis: Analysis, found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
+    """A name that is known to be the manager's introduces the manager, whatever the dictionary takes it for."""
+    known = {repair(word) for name in names for word in name.split()}
+    listed = [t for t in analysis.scene.turns if analysis.scene.may(t, "manager") and any(w.norm in known for w in t.words)]
+    others = [c for c in found if c.turn not in listed]
+    return sorted([*(Candidate(t, LISTED) for t in listed), *others], key=lambda c: -c.order)
 
 
 def _about(group: str, analysis: Analysis) -> list[Candidate]:

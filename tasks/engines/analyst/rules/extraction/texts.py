@@ -21,7 +21,8 @@ SKIPPABLE = words_of("PREP PRCL ADVB NPRO INFN Apro")
 FITS = 0.75  # likeness from which an utterance is taken for a text field
 ADDRESS, COMPANY = frozenset(("адрес", "улица", "куда")), frozenset(("компания", "фирма", "организация", "работодатель"))
 EMPTY_NOUNS = words_of(
-    "помощь задача проблема скидка вопрос вариант раз время день пример дело информация цена стоимость заявка звонок сайт человек год месяц"
+    "помощь задача проблема срок бюджет скидка вопрос вариант раз время день пример дело информация цена стоимость заявка звонок "
+    "сайт человек год месяц"
 )
 
 
@@ -137,7 +138,7 @@ def _noun_phrase(after: Sequence[Token]) -> list[Token]:
             or (tags & {"ADJF", "PRTF"} and not tags & {"Apro"} and not has_noun)
         ):
             words.append(token)
-        elif words or skipped == SKIPPED or not tags & SKIPPABLE:
+        elif words or skipped == SKIPPED or not (tags & SKIPPABLE or token.lemma in EMPTY_NOUNS or {"VERB", "past"} <= tags):
             break
         else:
             skipped += 1

@@ -1,0 +1,68 @@
+"""Starting flow runs behind the answer: in order, once, and never in the caller's way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from api.starter import Starter
+from core import clock
+from core.settings import Settings
+from db import calls, migrate
+from db.calls import NewCall
+from db.engine import Database
+from tasks.prefect_api import PrefectApi
+from tests.peers.prefect_peer import PrefectPeer
+
+IDS = [f"c{number}" for number in range(5)]
+
+
+def prepared(home: Path, prefect_url: str) -> tuple[Database, Starter]:
+    """Accepted calls, and a starter that knows of none of them."""
+    settings = Settings(home=home, prefect_api_url=prefect_url, prefect_seconds=0.5)
+    database = Database(settings.db_url)
+    migrate.upgrade(database)
+    with database.begin() as session:
+        for call_id in IDS:
+            calls.accept(session, NewCall(call_id, "m", "d", "s", "http://crm.invalid/a.mp3", None), clock.now())
+    return database, Starter(database, PrefectApi(settings), settings)
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_calls_are_started_in_order_with_their_id_alone(tmp_path: Path) -> None:
+    with PrefectPeer() as prefect:
+        database, starter = prepared(tmp_path, prefect.url)
+        for call_id in IDS:
+            starter.start(call_id)
+        wait_until(lambda: len(prefect.bodies) == len(IDS))
+        starter.close()
+        assert [body["parameters"] for body in prefect.bodies] == [{"call_id": call_id} for call_id in IDS]
+        with database.read() as session:
+            assert {calls.get(session, call_id).status for call_id in IDS} == {"queued"}
+
+
+def test_close_starts_what_still_waits(tmp_path: Path) -> None:
+    with PrefectPeer() as prefect:
+        _, starter = prepared(tmp_path, prefect.url)
+        for call_id in IDS:
+            starter.start(call_id)
+        starter.close()
+        assert len(prefect.runs) == len(IDS)
+
+
+def test_without_prefect_nobody_waits_and_the_calls_stay_for_the_reconciler(tmp_path: Path) -> None:
+    database, starter = prepared(tmp_path, "http://127.0.0.1:1/api")
+    begun = time.monotonic()
+    for call_id in [*IDS, "unknown"]:
+        starter.start(call_id)
+    assert time.monotonic() - begun < 0.5
+    starter.close()
+    with database.read() as session:
+        assert [call.call_id for call in calls.untriggered(session, clock.now(), 10)] == IDS

@@ -1,0 +1,37 @@
+"""A night on a real warehouse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import time_machine
+from sqlalchemy import func, select
+
+from bench import _year
+from core import clock
+from core.settings import Settings
+from db import migrate
+from db.engine import Database
+from db.models import LoadOutbox
+from tasks.load import load_pending
+from tasks.upkeep import night
+from warehouse import search
+
+
+def test_a_night_exports_indexes_and_forgets(settings: Settings, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
+    migrate.upgrade(database)
+    night(database, settings)
+    with database.begin() as session:
+        _year.store_directory(session)
+        _year.store(session, _year.states(10))
+    load_pending(database, settings)
+    night(database, settings)
+    assert (settings.root / "exports" / "manifest.json").exists()
+    assert all(hit.score for hit in search.search(settings, "доставка"))
+    with time_machine.travel(clock.now() + timedelta(seconds=settings.outbox_keep_seconds + 1)):
+        night(database, settings)
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(LoadOutbox)) == 0
+    database.dispose()
