@@ -28,8 +28,9 @@ up: $(STAMP)  ## Run the stack (API on 8000, Prefect on 4200, files in var/)
 down: $(STAMP)  ## Stop a stack that runs in the background: HOME_DIR=var/demo
 	@$(BIN)/rop down --home "$(or $(HOME_DIR),var/demo)"
 
-test: $(STAMP)  ## All tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+test: $(STAMP)  ## All tests; installs Chromium for those of the pages where it may
+	@$(BIN)/python -m scripts.browser
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -rs $(ARGS)
 
 lint: $(STAMP)  ## Format, lint, types, floors
 	@$(BIN)/ruff format --check $(CODE)
@@ -41,6 +42,12 @@ check: lint test  ## Everything a change must pass
 
 bench: $(STAMP)  ## Print the measured ratios; ONLY=pipeline for one of them
 	@$(BIN)/python -m bench $(ONLY)
+
+faults: $(STAMP)  ## Kill everything everywhere; then chaos with five seeds
+	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+chaos: $(STAMP)  ## 200 calls while everything is killed at random: SEED=7 CALLS=200
+	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),7) --calls $(or $(CALLS),200)
 
 lock: $(STAMP)  ## Pin the newest versions that resolve
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras --group dev --universal --python-version 3.11 \

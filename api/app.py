@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,7 @@ from api import context as contexts
 from api.metrics import PREFIX
 from api.middleware import CallIdPaths, RequestLog
 from api.pages import site
-from api.routes import calls, deliveries, directory, health, rework, selftest, tables, upload, webhooks
+from api.routes import calls, deliveries, directory, health, rework, search, selftest, tables, upload, webhooks
 from core import logging
 from core import settings as settings_module
 from core.settings import Settings
@@ -20,7 +21,17 @@ from db import migrate
 from db.engine import Database
 
 # The busiest first: routes are tried in order.
-ROUTERS = (upload.router, tables.router, calls.router, rework.router, deliveries.router, directory.router, webhooks.router, selftest.router)
+ROUTERS = (
+    upload.router,
+    tables.router,
+    calls.router,
+    rework.router,
+    search.router,
+    deliveries.router,
+    directory.router,
+    webhooks.router,
+    selftest.router,
+)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
@@ -55,4 +66,8 @@ def from_environment() -> FastAPI:
     logging.configure(settings)
     database = Database(settings.db_url)
     migrate.upgrade(database)
-    return create_app(settings, database)
+    app = create_app(settings, database)
+    # What is loaded by now stays for good; walking over it in every full collection would stop all requests for 0.2 s.
+    gc.collect()
+    gc.freeze()
+    return app

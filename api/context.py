@@ -12,7 +12,7 @@ from api.metrics import Metrics
 from api.problems import language_of
 from api.starter import Starter
 from core.http import Guarded
-from core.secrets import server_secret
+from core.secrets import Secrets, server_secret
 from core.settings import Settings
 from db.engine import Database
 from db.ratelimit import Limiter, limiter
@@ -28,7 +28,7 @@ class Context:
 
     settings: Settings
     database: Database
-    secret: bytes
+    secret: Secrets
     limiter: Limiter
     writer: Writer
     http: Guarded

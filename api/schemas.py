@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api.fields import Hours, Id, Language, Moment, Name, PublicStatus, Score, Seconds, Text, Title, Url
 from checklists.results import ChecklistResult
+from checklists.transcript import Speaker
 
 MAX_OFFICES = 5_000
 MAX_MEMBERS = 20_000
@@ -349,6 +350,23 @@ class SelfTestAnswer(Answer):
     steps: list[SelfTestStep]
     tests: list[TestAnswer] = Field(description="Проверочные события, отправленные при запуске")
     deliveries: list[DeliveryAnswer] = Field(description="Доставки результатов образцового звонка")
+
+
+class FoundCall(Answer):
+    """Звонок, где это прозвучало, и самая подходящая реплика."""
+
+    call_id: str
+    started_at: AwareDatetime
+    manager: str = Field(description="Имя менеджера или его ID")
+    speaker: Speaker
+    seconds: float = Field(description="Начало реплики в секундах от начала записи")
+    text: str
+
+
+class Found(Answer):
+    """Найденные звонки: сначала новые, которых ещё нет в ночном индексе, затем по близости к запросу."""
+
+    found: list[FoundCall]
 
 
 class ProblemBody(BaseModel):

@@ -179,7 +179,7 @@ def _invented(ears: Ears, home: Path) -> Row:
 
 def _parallel(home: Path) -> Row:
     """Calls side by side, one thread each, against one call at a time on two threads; needs two idle cores."""
-    apart, together = Ears(home, asr_cpu_threads=1, worker_limit=2), Ears(home, asr_cpu_threads=2, worker_limit=1)
+    apart, together = Ears(home, asr_cpu_threads=1, asr_parallel=2), Ears(home, asr_cpu_threads=2, asr_parallel=1)
     begun = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: apart.hear(CALL), range(PARALLEL_COPIES)))

@@ -24,6 +24,7 @@ from db.models import Delivery
 from tasks.webhooks import deliver_due
 
 COUNT = 600
+SERVER = (b"bench",)
 ADDRESSES = 6
 ROUNDS = 5
 CLAIM = 16
@@ -33,7 +34,7 @@ BODY = b'{"call_id":"call_12345","stages":[' + b",".join([b'{"stage_id":"s","sco
 def main() -> None:
     """Median of rounds that take turns, so that a busy machine slows both alike."""
     with TemporaryDirectory() as folder, receiver() as url:
-        settings = Settings(home=Path(folder), allowed_networks="127.0.0.1/32")  # type: ignore[arg-type]
+        settings = Settings(home=Path(folder), allowed_networks="127.0.0.1/32", secret="bench")  # type: ignore[arg-type]
         database = Database(settings.db_url)
         migrate.upgrade(database)
         rivals: dict[str, Callable[[], int]] = {
@@ -65,7 +66,7 @@ def _claim_seconds(database: Database, backlog: int = 0) -> float:
     """Median time to claim, with that many messages due for an address that fails."""
     at, times = clock.now(), []
     with database.begin() as session:
-        dead = endpoints.set_url(session, "checklist", "dead", "http://127.0.0.1:1/", at)
+        dead = endpoints.set_url(session, SERVER, "checklist", "dead", "http://127.0.0.1:1/", at)
         dead.failing_since = at
         row: dict[str, Any] = {"event": "x", "endpoint_id": dead.endpoint_id, "body": BODY, "status": "pending", "attempts": 0}
         row |= {"created_at": at, "next_attempt_at": at}
@@ -85,7 +86,7 @@ def _fill(database: Database, url: str) -> None:
     with database.begin() as session:
         for number in range(COUNT):
             owner = f"owner{number % ADDRESSES}"
-            endpoint = endpoints.set_url(session, "checklist", owner, f"{url}/{owner}", at)
+            endpoint = endpoints.set_url(session, SERVER, "checklist", owner, f"{url}/{owner}", at)
             identity: dict[str, Any] = {"kind": "checklist", "definition_id": owner, "version": at.isoformat(), "revision": number}
             deliveries.enqueue(session, call_id=None, event="checklist.completed", endpoint=endpoint, body=BODY, at=at, **identity)
 

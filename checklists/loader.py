@@ -75,7 +75,11 @@ def refused(source: str, problems: list[Problem]) -> BadDefinition:
 
 def _parse(text: str, source: str) -> tuple[Any, dict[Place, int]]:
     """The value and the line of every place in it, lines counted from 1."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line, what = text.count("\n", 0, error.position) + 1, f"в тексте есть недопустимый знак с кодом {error.character:#06x}"
+        raise refused(source, [Problem(line, "", what, "уберите его и сохраните файл как обычный текст UTF-8")]) from None
     try:
         node = loader.get_single_node()
         if node is None:

@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     log_json: bool = Field(True, description="Log lines as JSON; off gives coloured text for a terminal.")
     log_level: str = Field("INFO", description="Lowest level that is logged.")
     secret: SecretStr | None = Field(
-        None, description="Server secret that keys the hashes of API keys; a 0600 file in ROP_HOME when empty. The same on every host."
+        None,
+        description="Server secret that keys the hashes of API keys and seals webhook secrets; a 0600 file in ROP_HOME when empty. The same "
+        "on every host. During a change the new one and, after a comma, the former one.",
     )
 
     # Ingress
@@ -61,6 +63,9 @@ class Settings(BaseSettings):
     webhook_give_up_seconds: float = Field(432000.0, description="An address that only fails for this long, five days, is disabled.")
     webhook_secret_overlap_seconds: float = Field(86400.0, description="An old secret signs beside the new one for this long.")
     webhook_lease_seconds: float = Field(60.0, description="A claimed delivery is free again after this long: four attempts' worth.")
+    webhook_run_seconds: float = Field(
+        45.0, description="A run of deliveries takes nothing new after this long: hanging addresses must not keep the house worker."
+    )
 
     # Recordings
     storage_url: str | None = Field(None, description="fsspec URL of the recordings; a folder in ROP_HOME when empty.")
@@ -74,6 +79,16 @@ class Settings(BaseSettings):
     inspect_seconds: float = Field(30.0, description="Longest look into a recording, seconds: 100 MiB of 8 kbit/s speech takes two.")
     inspect_cpu_seconds: int = Field(20, description="Processor time of that look, seconds.")
     inspect_memory_bytes: int = Field(1024 * MIB, description="Address space of that look; the libraries alone map 300 MiB.")
+    keep_audio_days: int = Field(0, ge=0, description="Recordings are deleted this many days after their call was received; 0 keeps them.")
+    keep_text_days: int = Field(
+        0,
+        ge=0,
+        description="Transcripts, quotes, comments, table values and webhook bodies are deleted this many days after their call was received; "
+        "scores stay. 0 keeps them (C45).",
+    )
+    leftover_seconds: float = Field(
+        86400.0, description="Files of no call are deleted after this long, a day: no download or upload that is still going on is so old."
+    )
     max_redirects: int = Field(3, description="Redirects followed for audio, each vetted anew (C42).")
 
     # Transcription
@@ -85,6 +100,7 @@ class Settings(BaseSettings):
     asr_device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
     asr_compute_type: str = Field("auto", description="Number format of the weights: int8 on CPU, float16 on CUDA when auto.")
     asr_cpu_threads: int = Field(1, description="Threads of one transcription: two are slower than one on two cores (D6).")
+    asr_parallel: int = Field(2, description="Calls that one worker recognises at the same time: one a core (D6).")
     asr_beam: int = Field(5, description="Beam size of the decoder.")
     asr_batch: int | None = Field(None, description="Clips decoded at once; empty takes 4 on CPU, where more costs memory, 16 on CUDA.")
     asr_language: str = Field("ru", description="Language when neither the call nor the key names one; `auto` detects.")
@@ -122,6 +138,9 @@ class Settings(BaseSettings):
         "auto", description="How JSON is asked for; auto steps down once per server."
     )
     llm_temperature: float | None = Field(0.0, description="Sampling temperature; empty leaves it out for reasoning models.")
+    llm_per_minute: int | None = Field(
+        None, description="Checklists and tables sent to that server a minute by all workers; empty: no limit."
+    )
     time_zone: str = Field("Europe/Moscow", description="Zone in which spoken dates such as «завтра» are understood.")
 
     # Orchestration
@@ -133,10 +152,24 @@ class Settings(BaseSettings):
     house_pool: str = Field("house", description="Work pool of the housekeeping flows, so that long calls never delay deliveries.")
     live_queue: str = Field("live", description="Work queue of calls as they come.")
     bulk_queue: str = Field("bulk", description="Work queue of back-fills: served when no live call waits.")
-    worker_limit: int = Field(2, description="Calls one worker processes at once: one a core (D6).")
+    worker_limit: int = Field(4, description="Calls that one worker holds at once: while some are recognised, others download and are judged.")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
     max_attempts: int = Field(3, description="Runs of one call before it fails for good: a poison call must not loop.")
+    pending_seconds: float = Field(60.0, description="A run that began and did not take its call within this long is scheduled again.")
+    late_seconds: float = Field(900.0, description="A run that is this late and waits in no queue of ours is replaced by a new one.")
+    cancel_seconds: float = Field(30.0, description="A run in Cancelling for this long has no worker any more and is ended from outside.")
+    bulk_ahead: int = Field(200, description="Back-fill calls that wait in Prefect at once; the rest wait in the database, at no cost.")
+    retry_after_seconds: float = Field(120.0, description="Longest Retry-After that a step waits out before its next try.")
+    transcribe_seconds: float = Field(10800.0, description="One transcription: 45 minutes, two channels, slower than real time.")
+    analyse_seconds: float = Field(1800.0, description="All checklists and tables of one call; no step begins a try after it.")
+    queue_alert_seconds: float = Field(900.0, description="A live call that waits for longer than this raises an alert.")
+    alert_url: SecretStr | None = Field(
+        None, description='Address that takes alerts as JSON {"text"}, such as a chat\'s incoming webhook; empty sends none.'
+    )
+    run_keep_seconds: float = Field(2592000.0, description="Flow runs stay in Prefect for a month; the calls themselves stay here.")
+    event_keep_seconds: float = Field(86400.0, description="Prefect's events, the bulk of its database, are kept for a day.")
+    house_run_keep_seconds: float = Field(86400.0, description="Housekeeping runs that ended well stay in Prefect for a day.")
 
     # Pages
     session_seconds: float = Field(604800.0, description="A signed-in browser is asked again after this long, seconds: a week.")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -17,7 +19,17 @@ import fsspec
 
 from core import ids
 from core.errors import NotFound, Unavailable
+from core.failpoints import failpoint
 from core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the storage: a recording, or the draft of one that was never finished; `modified` is aware."""
+
+    name: str
+    bytes: int
+    modified: datetime
 
 
 class Storage:
@@ -73,6 +85,20 @@ class Storage:
             except FileNotFoundError:
                 return
 
+    def entries(self) -> Iterator[Entry]:
+        """Every file right below the root, drafts included."""
+        with storage_errors(), suppress(FileNotFoundError):
+            yield from _scanned(self._folder) if self._folder is not None else _listed(self._fs, self._root)
+
+    def drop(self, entry: Entry) -> None:
+        """Remove a file that `entries` named; harmless when it is gone already."""
+        with storage_errors(), suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{entry.name}")
+
+    def parts(self) -> list[Path]:
+        """The parts of downloads on this machine, under way or given up."""
+        return list(self._parts.glob("*.part"))
+
     def _present(self, path: str) -> Path:
         assert self._folder is not None  # noqa: S101  for the type checker: callers have looked
         file = self._folder / _safe(path)
@@ -81,7 +107,10 @@ class Storage:
         return file
 
     def _upload(self, source: Path, target: str) -> None:
-        """Copy under another name first: a reader must not find half a recording where uploads are not atomic."""
+        """Copy under another name first where uploads are not atomic: a reader must not find half a recording."""
+        if "s3" in _protocols(self._fs):
+            self._fs.put_file(str(source), target)
+            return
         draft = f"{target}.{ids.token(4)}.part"
         self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
         try:
@@ -93,6 +122,21 @@ class Storage:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{_safe(path)}"
+
+
+def _scanned(folder: Path) -> Iterator[Entry]:
+    with os.scandir(folder) as found:
+        for one in found:
+            if one.is_file(follow_symlinks=False):
+                facts = one.stat(follow_symlinks=False)
+                yield Entry(one.name, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _listed(filesystem: Any, root: str) -> Iterator[Entry]:
+    """By the two names under which remote file systems tell when a file was written."""
+    for one in filesystem.ls(root, detail=True, refresh=True):
+        if one["type"] == "file":
+            yield Entry(one["name"].rpartition("/")[2], int(one["size"]), one.get("LastModified") or one["created"])
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:
@@ -113,6 +157,7 @@ def _move(source: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}.part")
     shutil.move(source, draft)
     _sync(draft)
+    failpoint("storage.before_rename")
     draft.replace(target)
     _sync(target.parent)
 

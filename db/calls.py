@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from core import ids
 from core.errors import Conflict, LeaseLost, NotFound, PermanentError, RopError
-from db import outbox
-from db.models import Audit, Call, CallEvent
+from db import outbox, trials
+from db.models import Audit, Call, CallEvent, Removal
 from db.upsert import insert_or_ignore
 
 PublicStatus = Literal["queued", "processing", "done", "failed", "no_speech"]
@@ -106,6 +106,7 @@ def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> int
         "lease_token": None,
         "lease_until": None,
         "finished_at": None,
+        "text_deleted_at": None,
     }
     failed = and_(Call.call_id == values["call_id"], Call.status == "failed")
     attempt = session.scalar(update(Call).where(failed).values(values | anew).returning(Call.attempt))
@@ -122,6 +123,14 @@ def get(session: Session, call_id: str) -> Call:
     if call is None:
         raise NotFound(ru="Звонок не найден.", en="No such call.")
     return call
+
+
+def warn(session: Session, call_id: str, code: str) -> None:
+    """Put something that people should look at on the call, once."""
+    call = get(session, call_id)
+    if code not in call.warnings:
+        call.warnings = [*call.warnings, code]
+        session.flush()
 
 
 def public_status(call: Call) -> PublicStatus:
@@ -162,9 +171,9 @@ def mark_triggered(session: Session, call_id: str, attempt: int, flow_run_id: st
     note(session, get(session, call_id), "queued", at, flow_run_id=flow_run_id)
 
 
-def untriggered(session: Session, before: datetime, limit: int) -> list[Call]:
-    """Calls accepted before `before` that no flow run was made for, oldest first."""
-    waiting = and_(Call.status == "received", Call.triggered_at.is_(None), Call.received_at <= before)
+def untriggered(session: Session, before: datetime, limit: int, priority: str = "live") -> list[Call]:
+    """Calls of this priority accepted before `before` that no flow run was made for, oldest first."""
+    waiting = and_(Call.status == "received", Call.priority == priority, Call.triggered_at.is_(None), Call.received_at <= before)
     return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
 
 
@@ -211,11 +220,18 @@ def beat(session: Session, call_id: str, token: str, until: datetime, **values: 
         raise LeaseLost(call_id=call_id)
 
 
+def fence(session: Session, call_id: str, token: str) -> None:
+    """Raise `LeaseLost` unless this run owns the call; it goes on owning it until the transaction ends."""
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
+    if session.scalar(select(Call.call_id).where(mine).with_for_update()) is None:
+        raise LeaseLost(call_id=call_id)
+
+
 def finish(session: Session, call_id: str, token: str, status: str, at: datetime, reason: RopError | None = None) -> Call:
     """End the call in `done`, `no_speech` or `failed`, with the reason; raises `LeaseLost` for a run that does not own it."""
     texts = None if reason is None else {"ru": reason.text("ru"), "en": reason.text("en")}
     values = {"status": status, "finished_at": at, "reason": texts, "reason_code": reason.reason if reason else None}
-    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.not_in(TERMINAL))
     ended = update(Call).where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
     if session.execute(ended.returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
@@ -239,12 +255,31 @@ def unlink_run(session: Session, call_id: str) -> None:
     session.execute(update(Call).where(Call.call_id == call_id, Call.status.not_in(TERMINAL)).values(free))
 
 
-def forget(session: Session, call_id: str, at: datetime, actor: str) -> None:
-    """Delete everything the database knows of the call (C45), leaving an audit line and a removal for the warehouse."""
-    get(session, call_id)
+def revive(session: Session, at: datetime) -> int:
+    """Let every unfinished call begin anew as its next attempt, in a copy that knows none of its runs; how many there are."""
+    unfinished = list(session.scalars(select(Call).where(Call.status.not_in(TERMINAL)).order_by(Call.received_at)))
+    for call in unfinished:
+        call.status, call.attempt, call.runs, call.progress = "received", call.attempt + 1, 0, 0.0
+        call.flow_run_id = call.triggered_at = call.lease_token = call.lease_until = None
+        note(session, call, "restored", at)
+    session.flush()
+    return len(unfinished)
+
+
+def forget(session: Session, call_id: str, at: datetime, actor: str) -> Removal:
+    """Delete everything the database knows of the call (C45), leaving an audit line and removals for the warehouse and the world outside.
+
+    A run that works on the call is fenced by it: the call cannot be claimed or prolonged any more.
+    """
+    call = get(session, call_id)
+    removal = Removal(call_id=call_id, at=at, until=max(at, call.lease_until or at), recording=True)
+    session.add(removal)
     session.execute(delete(Call).where(Call.call_id == call_id))
+    trials.forget(session, call_id)
     outbox.changed(session, call_id, at)
     session.add(Audit(at=at, actor=actor, action="call.deleted", subject=call_id, detail={}))
+    session.flush()
+    return removal
 
 
 def count_by_status(session: Session) -> dict[str, int]:

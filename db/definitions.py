@@ -123,6 +123,13 @@ def routed(session: Session, kind: Kind, deal_stage: str, offices: Collection[st
     return [d for d in active(session, kind) if _fits(d.route, deal_stage, offices, manager)]
 
 
+def routed_ids(session: Session, kind: Kind, deal_stage: str, offices: Collection[str], manager: str) -> list[str]:
+    """The ids alone, without reading any definition."""
+    rows = select(DefinitionRow.definition_id, DefinitionRow.route).where(DefinitionRow.kind == kind, DefinitionRow.active)
+    found = session.execute(rows.order_by(DefinitionRow.definition_id)).tuples()
+    return [one for one, route in found if _fits(Route.model_validate(route), deal_stage, offices, manager)]
+
+
 def _fits(route: Route, deal_stage: str, offices: Collection[str], manager: str) -> bool:
     stage = not route.deal_stages or deal_stage in route.deal_stages
     office = not route.offices or bool(set(route.offices) & set(offices))

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from core import ids
 from core.errors import NotFound
 from core.settings import Settings
+from db import outbox
 from db.models import Base, Delivery, DeliveryAttempt, Endpoint, UtcDateTime
 from db.upsert import insert_or_ignore
 
@@ -109,6 +110,13 @@ def claim_due(
     return sorted(taken, key=lambda row: (row.created_at, row.delivery_id))
 
 
+def next_due(session: Session, at: datetime, *, overdue: bool) -> datetime | None:
+    """The earliest moment after `at` at which something is to be tried; `overdue` counts what nobody holds and is due already."""
+    waiting = select(func.min(Delivery.next_attempt_at)).join(Endpoint, Endpoint.endpoint_id == Delivery.endpoint_id)
+    waiting = waiting.where(Endpoint.disabled_at.is_(None), Delivery.status == "pending", _free(at))
+    return session.scalar(waiting if overdue else waiting.where(Delivery.next_attempt_at > at))
+
+
 def hold(session: Session, delivery: Delivery, at: datetime, lease_seconds: float) -> None:
     """Claim this one delivery, made in the same transaction, before anybody else can see it."""
     delivery.lock_token, delivery.locked_until, delivery.attempts = ids.token(), at + timedelta(seconds=lease_seconds), 1
@@ -134,6 +142,7 @@ def record_all(session: Session, met: Sequence[tuple[Delivery, Attempt]], settin
     _judge_addresses(session, met, settings)
     outcomes = [_outcome(delivery, attempt, settings) for delivery, attempt in met]
     session.connection().execute(_SETTLE, outcomes)
+    outbox.all_changed(session, (delivery.call_id for delivery, _ in met), max(attempt.at for _, attempt in met))
     return [outcome["new_status"] for outcome in outcomes]
 
 
@@ -282,4 +291,8 @@ def _judge_addresses(session: Session, met: Sequence[tuple[Delivery, Attempt]], 
 
 def _restart(session: Session, at: datetime, which: ColumnElement[bool]) -> int:
     anew = {"status": "pending", "attempts": 0, "next_attempt_at": at, "lock_token": None, "locked_until": None}
-    return len(session.scalars(update(Delivery).where(which).values(anew).returning(Delivery.delivery_id)).all())
+    # A body that was deleted after its time cannot be sent.
+    sendable = and_(which, func.length(Delivery.body) > 0)
+    restarted = session.scalars(update(Delivery).where(sendable).values(anew).returning(Delivery.call_id)).all()
+    outbox.all_changed(session, restarted, at)
+    return len(restarted)

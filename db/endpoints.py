@@ -1,6 +1,7 @@
 """Addresses that receive webhooks, and the secrets that sign what is sent there.
 
-An address that was removed keeps its row without a URL, because the log of what was sent to it stays.
+An address that was removed keeps its row without a URL, because the log of what was sent to it stays. Secrets are stored sealed: whoever
+reads or makes one brings the server's secrets as `server`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import ids
 from core.errors import NotFound
+from core.secrets import Secrets, seal, unseal
 from db.models import Delivery, Endpoint, EndpointSecret
 
 OwnerKind = Literal["checklist", "table", "key"]
@@ -31,11 +33,15 @@ class Address:
     """All that sending to an endpoint takes; `failing` when the last thing heard from it was a failure."""
 
     url: str
-    secrets: tuple[str, ...]
+    sealed: tuple[str, ...]
     failing: bool
 
+    def secrets(self, server: Secrets) -> list[str]:
+        """The secrets that sign, newest first; raises `Unreadable`."""
+        return [unseal(server, one) for one in self.sealed]
 
-def set_url(session: Session, owner_kind: OwnerKind, owner_id: str, url: str, at: datetime) -> Endpoint:
+
+def set_url(session: Session, server: Secrets, owner_kind: OwnerKind, owner_id: str, url: str, at: datetime) -> Endpoint:
     """The owner's address, made or changed; a new one gets a secret at once, a changed one keeps its secret and is enabled."""
     endpoint_id = ids.stable_id("ep", owner_kind, owner_id)
     endpoint = session.get(Endpoint, endpoint_id)
@@ -46,8 +52,8 @@ def set_url(session: Session, owner_kind: OwnerKind, owner_id: str, url: str, at
         endpoint.url = url
         _forgive(endpoint)
     session.flush()
-    if not live_secrets(session, endpoint_id, at):
-        new_secret(session, endpoint_id, at)
+    if not _live(session, endpoint_id, at):
+        new_secret(session, server, endpoint_id, at)
     return endpoint
 
 
@@ -104,26 +110,35 @@ def enable(session: Session, endpoint_id: str) -> None:
     session.flush()
 
 
-def new_secret(session: Session, endpoint_id: str, at: datetime) -> str:
+def new_secret(session: Session, server: Secrets, endpoint_id: str, at: datetime) -> str:
     """Add a fresh secret (`whsec_` and the base64 of 32 random bytes) without touching the others."""
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-    session.add(EndpointSecret(endpoint_id=endpoint_id, secret=secret, created_at=at))
+    session.add(EndpointSecret(endpoint_id=endpoint_id, secret=seal(server, secret), created_at=at))
     session.flush()
     return secret
 
 
-def rotate(session: Session, endpoint_id: str, at: datetime, overlap: timedelta) -> str:
+def rotate(session: Session, server: Secrets, endpoint_id: str, at: datetime, overlap: timedelta) -> str:
     """A fresh secret; the one before signs beside it for `overlap`, older ones end now."""
     by_id(session, endpoint_id)
     for place, old in enumerate(_live(session, endpoint_id, at)):
         ends = at + overlap if place == 0 else at
         old.expires_at = min(old.expires_at or ends, ends)
-    return new_secret(session, endpoint_id, at)
+    return new_secret(session, server, endpoint_id, at)
 
 
-def live_secrets(session: Session, endpoint_id: str, at: datetime) -> list[str]:
-    """The secrets that sign at this moment, newest first."""
-    return [row.secret for row in _live(session, endpoint_id, at)]
+def live_secrets(session: Session, server: Secrets, endpoint_id: str, at: datetime) -> list[str]:
+    """The secrets that sign at this moment, newest first; raises `Unreadable`."""
+    return [unseal(server, row.secret) for row in _live(session, endpoint_id, at)]
+
+
+def reseal(session: Session, server: Secrets) -> int:
+    """Seal every secret anew under the newest server secret; how many there are. Raises `Unreadable`."""
+    rows = session.scalars(select(EndpointSecret)).all()
+    for row in rows:
+        row.secret = seal(server, unseal(server, row.secret))
+    session.flush()
+    return len(rows)
 
 
 def _live(session: Session, endpoint_id: str, at: datetime) -> list[EndpointSecret]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import ids
 from core.errors import NotFound
-from core.secrets import keyed_hash
+from core.secrets import Secrets, keyed_hash
 from db.models import ApiKey, Audit, UtcDateTime
 
 PREFIX = "rop_"
@@ -51,20 +51,20 @@ BY_HASH = text("SELECT key_id, defaults, expires_at, revoked_at, last_used_at FR
 
 
 def create(
-    session: Session, secret: bytes, label: str, at: datetime, expires_at: datetime | None = None, defaults: dict[str, Any] | None = None
+    session: Session, server: Secrets, label: str, at: datetime, expires_at: datetime | None = None, defaults: dict[str, Any] | None = None
 ) -> NewKey:
     """Make a key; `defaults` are upload fields that a call gets when the CRM leaves them out (C16)."""
-    return _insert(session, secret, f"key_{ids.token(8)}", label, at, expires_at, defaults or {})
+    return _insert(session, server, f"key_{ids.token(8)}", label, at, expires_at, defaults or {})
 
 
-def rotate(session: Session, secret: bytes, key_id: str, at: datetime, keep: timedelta) -> NewKey:
+def rotate(session: Session, server: Secrets, key_id: str, at: datetime, keep: timedelta) -> NewKey:
     """Make a successor of the same integration; the old key lives on for `keep` at most. Raises `NotFound`."""
     old = get(session, key_id)
     generation = len(session.scalars(select(ApiKey.key_id).where(_of(integration(key_id)))).all()) + 1
     last_day = at + keep
     old.expires_at = min(old.expires_at, last_day) if old.expires_at else last_day
     _audit(session, at, "key.rotated", key_id)
-    return _insert(session, secret, f"{integration(key_id)}.{generation}", old.label, at, None, dict(old.defaults))
+    return _insert(session, server, f"{integration(key_id)}.{generation}", old.label, at, None, dict(old.defaults))
 
 
 def revoke(session: Session, key_id: str, at: datetime) -> ApiKey:
@@ -89,13 +89,16 @@ def listed(session: Session) -> list[ApiKey]:
     return list(session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.key_id)))
 
 
-def find(connection: Connection | Session, secret: bytes, plain: str, at: datetime) -> Key | None:
+def find(connection: Connection | Session, server: Secrets, plain: str, at: datetime) -> Key | None:
     """The live key that `plain` is, or None: unknown, expired or revoked."""
     if not _well_formed(plain):
         return None
-    row = connection.execute(BY_HASH, {"key_hash": _hash(secret, plain)}).first()
-    key = None if row is None else Key(*row)
-    return key if key is not None and is_live(key, at) else None
+    for secret in server:
+        row = connection.execute(BY_HASH, {"key_hash": _hash(secret, plain)}).first()
+        if row is not None:
+            key = Key(*row)
+            return key if is_live(key, at) else None
+    return None
 
 
 def is_live(key: Key | ApiKey, at: datetime) -> bool:
@@ -120,10 +123,10 @@ def touch(session: Session, key_id: str, at: datetime) -> None:
 
 
 def _insert(
-    session: Session, secret: bytes, key_id: str, label: str, at: datetime, expires_at: datetime | None, defaults: dict[str, Any]
+    session: Session, server: Secrets, key_id: str, label: str, at: datetime, expires_at: datetime | None, defaults: dict[str, Any]
 ) -> NewKey:
     plain = _generate()
-    row = ApiKey(key_id=key_id, label=label, hint=f"{PREFIX}…{plain[-4:]}", key_hash=_hash(secret, plain), defaults=defaults)
+    row = ApiKey(key_id=key_id, label=label, hint=f"{PREFIX}…{plain[-4:]}", key_hash=_hash(server[0], plain), defaults=defaults)
     row.created_at, row.expires_at = at, expires_at
     session.add(row)
     _audit(session, at, "key.created", key_id)

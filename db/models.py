@@ -167,6 +167,7 @@ class Call(Base):
     lease_token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    text_deleted_at: Mapped[datetime | None]
     __table_args__ = (
         Index("calls_by_status", "status", "received_at"),
         Index("calls_by_time", "at", "call_id", "status", "deal_stage_id", "manager_id"),
@@ -300,6 +301,20 @@ class Trial(Base):
     finished_at: Mapped[datetime | None]
 
 
+class Removal(Base):
+    """What a deleted call, or its expired text, left outside of this database and has to go, too.
+
+    Concerns traces from before `at`; until `until` a worker may still write some. `recording` says whether the audio goes.
+    """
+
+    __tablename__ = "removals"
+    removal_id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=True)
+    call_id: Mapped[str]
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+    recording: Mapped[bool]
+
+
 class LoadOutbox(Base):
     """A call whose warehouse rows are out of date; drained by the one loader."""
 
@@ -326,7 +341,7 @@ class Endpoint(Base):
 
 
 class EndpointSecret(Base):
-    """A signing secret (`whsec_…`); two may be live during a rotation."""
+    """A signing secret (`whsec_…`), sealed under the server secret; two may be live during a rotation."""
 
     __tablename__ = "endpoint_secrets"
     secret_id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=True)

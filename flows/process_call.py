@@ -13,6 +13,7 @@ from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError
+from core.failpoints import failpoint
 from db import calls, definitions, directory
 from tasks import lease as leases
 from tasks import runtime as runtimes
@@ -51,9 +52,10 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
         if transcribe(call_id)["utterances"] == 0:
             publish_silence(call_id)
         else:
-            lease.enter("analysing")
+            lease.enter("analysing", runtime.settings.analyse_seconds)
             publish(call_id, _judge(runtime, lease))
     notify(call_id)
+    failpoint("call.before_end")
     return Completed(message=publish_card(runtime, call_id))
 
 
@@ -106,6 +108,7 @@ def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:
     if type(reason) is RopError:
         get_run_logger().exception("unexpected error", exc_info=error)
     publish_failure(runtime, lease, reason)
+    notify(lease.call.call_id)
     make = CancelledState if isinstance(reason, Cancelled) else Failed
     return make(message=reason.text("ru"))
 

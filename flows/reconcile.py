@@ -1,57 +1,29 @@
-"""The one place of recovery: calls that no run was made for, and runs whose worker is gone."""
+"""The one place of recovery: calls without a run, runs without a worker, and what ops should hear of."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import closing
 
 from prefect import flow, get_run_logger
 
-from core import clock
-from core.errors import NotFound, TransientError
-from db import calls
-from db.models import Call
+from tasks import alerts, forget
 from tasks import runtime as runtimes
-from tasks.dispatch import trigger
-from tasks.prefect_api import PrefectApi
-from tasks.runtime import Runtime
+from tasks.prefect_api import PrefectApi, PrefectUnavailable
+from tasks.recovery import Recovery, Swept
 
-BATCH = 500
-GRACE_SECONDS = 15.0  # the ingress itself triggers a call within its own time limit; do not race it
+REMOVALS = 50  # a minute's share; the nightly retention does the rest
 
 
 @flow(name="reconcile", flow_run_name="сверка", retries=0)
 def reconcile() -> int:
-    """Start what was not started, restart what lost its worker; the number of calls moved."""
-    runtime = runtimes.current()
-    prefect = PrefectApi(runtime.settings)
-    try:
-        moved = _start_forgotten(runtime, prefect) + _restart_abandoned(runtime, prefect)
-    finally:
-        prefect.close()
-    get_run_logger().info("Возвращено в работу звонков: %s", moved)
-    return moved
-
-
-def _start_forgotten(runtime: Runtime, prefect: PrefectApi) -> int:
-    before = clock.now() - timedelta(seconds=GRACE_SECONDS)
-    with runtime.database.read() as session:
-        waiting = calls.untriggered(session, before, BATCH)
-    return sum(trigger(runtime.database, prefect, runtime.settings, call.call_id) is not None for call in waiting)
-
-
-def _restart_abandoned(runtime: Runtime, prefect: PrefectApi) -> int:
-    with runtime.database.read() as session:
-        silent = calls.abandoned(session, clock.now(), BATCH)
-    return sum(_restart(runtime, prefect, call) for call in silent)
-
-
-def _restart(runtime: Runtime, prefect: PrefectApi, call: Call) -> bool:
-    try:
-        prefect.requeue(call.flow_run_id or "", "Воркер не отвечает, запуск возвращён в очередь.")
-    except NotFound:
-        with runtime.database.begin() as session:
-            calls.unlink_run(session, call.call_id)
-        return trigger(runtime.database, prefect, runtime.settings, call.call_id) is not None
-    except TransientError:
-        return False
-    return True
+    """Start what was not started, restart what lost its worker, end what was cancelled; the number of calls moved."""
+    runtime, done = runtimes.current(), Swept()
+    with closing(PrefectApi(runtime.settings)) as prefect:
+        try:
+            Recovery(runtime, prefect, done).sweep()
+        except PrefectUnavailable as error:
+            get_run_logger().warning("Prefect отвечает не на всё, остальное сделает следующая сверка: %s", error.fields)
+        forget.finish(runtime.database, runtime.settings, prefect, REMOVALS)
+    alerts.watch_queue(runtime)
+    get_run_logger().info("Запущено: %s, продолжено: %s, завершено: %s", done.started, done.restarted, done.ended + done.cancelled)
+    return done.started + done.restarted + done.ended

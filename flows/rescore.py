@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from prefect import State, flow, get_run_logger, task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.states import Completed, Failed
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
 
+from core.errors import Cancelled as CancelledError
 from core.errors import RopError
 from db import calls
 from tasks import runtime as runtimes
 from tasks.cards import publish_card
 from tasks.notify import notify
 from tasks.policy import RESUMABLE, RETRIED
+from tasks.progress import ShownProgress
 from tasks.rescore import Wanted, rescore_call
 
 
@@ -30,19 +32,28 @@ def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
 
 
 @flow(name="rescore-since", flow_run_name="пересчёт с {since}", retries=0)
-def rescore_since(since: datetime, checklist_id: str | None = None, webhooks: bool = False) -> int:
-    """Judge every done call received since `since`; the number judged. A rerun goes on where it stopped."""
+def rescore_since(since: datetime, checklist_id: str | None = None, webhooks: bool = False) -> State[Any]:
+    """Judge every done call received since `since`. A rerun goes on where it stopped."""
+    try:
+        judged = _judge_all(since, checklist_id, webhooks)
+    except CancelledError as cancelled:
+        return Cancelled(message=cancelled.text("ru"))
+    return Completed(message=f"Пересчитано звонков: {judged}")
+
+
+def _judge_all(since: datetime, checklist_id: str | None, webhooks: bool) -> int:
     runtime = runtimes.current()
     with runtime.database.read() as session:
         call_ids = calls.done_since(session, since)
-    artifact = create_progress_artifact(progress=0.0, description=f"Пересчёт звонков: {len(call_ids)}")
+    shown = ShownProgress(lambda _: runtime.check_cancelled(str(flow_run.id)), f"Пересчёт звонков: {len(call_ids)}")
     judged = 0
-    for number, call_id in enumerate(call_ids, start=1):
+    for number, call_id in enumerate(call_ids):
+        shown(number / len(call_ids))
         try:
             judged += bool(rescore(call_id, checklist_id, webhooks))
         except RopError as error:
             get_run_logger().warning("%s: %s", call_id, error.text("ru"))
-        update_progress_artifact(artifact_id=artifact, progress=100 * number / len(call_ids))  # type: ignore[arg-type]
+    shown(1.0)
     return judged
 
 

@@ -12,14 +12,16 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 from uuid import UUID
 
 import anyio
 import anyio.abc
 import anyio.to_thread
+import httpx
 from prefect import Flow
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
@@ -41,6 +43,9 @@ FLOWS = {
     "process-call": "flows.process_call:process_call",
     "deliver-webhooks": "flows.deliver_webhooks:deliver_webhooks",
     "load-warehouse": "flows.load_warehouse:load_warehouse",
+    "check-quality": "flows.check_quality:check_quality",
+    "keep-up": "flows.keep_up:keep_up",
+    "apply-retention": "flows.apply_retention:apply_retention",
     "reconcile": "flows.reconcile:reconcile",
     "rescore-call": "flows.rescore:rescore_one",
     "rescore-since": "flows.rescore:rescore_since",
@@ -54,11 +59,21 @@ class ResidentResult(BaseWorkerResult):
     """Outcome of a run; its Prefect state was set by the flow engine already."""
 
 
-class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentResult]):
+class ResidentConfiguration(BaseJobConfiguration):
+    """Nothing to resolve: a run starts in this process, which has its environment already. Saves a run four requests."""
+
+    @classmethod
+    async def resolve_for_flow_run(cls, flow_run: FlowRun, **_: Any) -> Self:
+        configuration = cls()
+        configuration._related_objects = {"flow-run": flow_run}
+        return configuration
+
+
+class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentResult]):
     """Runs flow runs in threads of this process, `limit` at a time."""
 
     type = "resident"
-    job_configuration = BaseJobConfiguration
+    job_configuration = ResidentConfiguration
     job_configuration_variables = BaseVariables
     _description = "Runs flows inside the worker process, with the models loaded once."
     _display_name = "Resident"
@@ -74,6 +89,7 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentRes
         self.running: dict[UUID, str] = {}
         self._threads = anyio.CapacityLimiter(limit)
         self._draining = False
+        self._flow_names: dict[UUID, str] = {}
 
     async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
         """Load the model, take over what an earlier boot of this worker left, then serve until SIGTERM."""
@@ -96,7 +112,7 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentRes
     async def run(
         self,
         flow_run: FlowRun,
-        configuration: BaseJobConfiguration,
+        configuration: ResidentConfiguration,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ResidentResult:
         """Run one flow run in a thread; a flow's own failure is a state, not an error of the worker."""
@@ -108,15 +124,28 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentRes
             await anyio.to_thread.run_sync(_run, flow, flow_run, limiter=self._threads)
         finally:
             self.running.pop(flow_run.id, None)
+            self.runtime.cancelled.discard(str(flow_run.id))
         return ResidentResult(status_code=0, identifier=str(flow_run.id))
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Nothing new is taken while the worker drains."""
         return [] if self._draining else await super().get_and_submit_flow_runs()
 
+    def _release_limit_slot(self, flow_run_id: UUID) -> None:
+        """A worker that was full asks for the next run at once; the poll would come up to two seconds later."""
+        was_full = self.limiter.available_tokens == 0
+        super()._release_limit_slot(flow_run_id)
+        if was_full and self._runs_task_group is not None:
+            self._runs_task_group.start_soon(self._refill)
+
+    async def _refill(self) -> None:
+        with suppress(httpx.HTTPError):  # the poll, which backs off, will tell of it
+            await self.get_and_submit_flow_runs()
+
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
-        name = (await self.client.read_flow(flow_run.flow_id)).name
-        module, _, attribute = FLOWS[name].partition(":")
+        if flow_run.flow_id not in self._flow_names:
+            self._flow_names[flow_run.flow_id] = (await self.client.read_flow(flow_run.flow_id)).name
+        module, _, attribute = FLOWS[self._flow_names[flow_run.flow_id]].partition(":")
         flow: Flow[..., Any] = getattr(import_module(module), attribute)
         return flow
 
@@ -142,12 +171,19 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, ResidentRes
         """Ask the run to stop; one that is deep in a native decoder is ended from outside, and what it does later is fenced."""
         lease = self.runtime.leases.get(self.running.get(flow_run_id, ""))
         if lease is None:
+            await self._cancel_without_lease(flow_run_id)
             return
         if not lease.stopping:
             lease.stop(Cancelled())
             return
         await anyio.to_thread.run_sync(publish_failure, self.runtime, lease, Cancelled())
         await self.client.set_flow_run_state(flow_run_id, CancelledState(message=Cancelled().text("ru")), force=True)
+
+    async def _cancel_without_lease(self, flow_run_id: UUID) -> None:
+        """Rescoring and housekeeping hold no call: they are told, and what does not look up is left to end by itself."""
+        if str(flow_run_id) in self.runtime.cancelled:
+            await self.client.set_flow_run_state(flow_run_id, CancelledState(message=Cancelled().text("ru")), force=True)
+        self.runtime.cancelled.add(str(flow_run_id))
 
     async def _drain(self, printer: Callable[..., None]) -> None:
         """Let running calls end within the grace, give the rest back to the queue."""

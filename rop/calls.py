@@ -1,4 +1,4 @@
-"""`rop call`: one call's state and timeline, and judging again."""
+"""`rop call`: one call's state and timeline, judging again, and deleting."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from db import calls
-from rop.context import Home, opened
+from rop.context import Home, opened, running
 from tasks import dispatch
+from tasks.forget import forget
 from tasks.prefect_api import PrefectApi
 
-app = typer.Typer(help="Calls: show the state of one, judge one or many again.", no_args_is_help=True)
+ACTOR = "cli"
+app = typer.Typer(help="Calls: show the state of one, judge one or many again, delete one.", no_args_is_help=True)
 Checklist = Annotated[str | None, typer.Option(help="Only this checklist; default: everything the call is routed to.")]
 
 
@@ -27,6 +29,16 @@ def show(call_id: str, home: Home = None) -> None:
     print(f"{call.call_id}: {calls.public_status(call)}{reason}")
     for step in steps:
         print(f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.name}  {step.detail or ''}")
+
+
+@app.command()
+def delete(call_id: str, home: Home = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a call everywhere: recording, text, results, deliveries, runs. Nothing brings it back."""
+    if not yes:
+        typer.confirm(f"Удалить звонок {call_id} навсегда?", abort=True)
+    with opened(home) as (settings, database), closing(PrefectApi(running(settings))) as prefect:
+        forget(database, settings, prefect, call_id, ACTOR)
+    print(f"Звонок {call_id} удалён.")
 
 
 @app.command()

@@ -11,8 +11,26 @@ import typer
 from core import logging
 from core.errors import RopError
 from core.settings import Settings, load
-from rop import calls, definitions, deliveries, demo, evaluate, keys, query, speech, store, users
-from rop.context import Home
+from rop import (
+    backfill,
+    backup,
+    calls,
+    definitions,
+    deliveries,
+    demo,
+    deploy,
+    evaluate,
+    first_start,
+    keys,
+    query,
+    search,
+    secret,
+    selftest,
+    speech,
+    store,
+    users,
+)
+from rop.context import Home, opened
 from rop.stack import Stack
 
 app = typer.Typer(
@@ -29,7 +47,19 @@ app.add_typer(calls.app, name="call")
 app.add_typer(deliveries.app, name="delivery")
 app.add_typer(store.app, name="warehouse")
 app.add_typer(users.app, name="user")
-for command in (query.query, speech.transcribe, evaluate.evaluate, speech.doctor, demo.demo):
+app.add_typer(secret.app, name="secret")
+for command in (
+    backup.backup,
+    backup.restore,
+    query.query,
+    search.search,
+    speech.transcribe,
+    evaluate.evaluate,
+    speech.doctor,
+    selftest.selftest,
+    backfill.backfill,
+    demo.demo,
+):
     app.command()(command)
 
 
@@ -53,6 +83,19 @@ def up(
         stack.run()
     finally:
         stack.stop()
+
+
+@app.command("deploy")
+def deploy_all(home: Home = None) -> None:
+    """Bring the database and the Prefect server of ROP_PREFECT_API_URL up to date: schema, built-in definitions, pools, queues, limits,
+    deployments, schedules, alerts.
+
+    `rop up` does the same at every start; this is for servers that run elsewhere.
+    """
+    with opened(home) as (settings, database):
+        first_start.apply_builtin(database)
+    deploy.apply(settings, deploy.client_environment(settings))
+    print(f"Развёрнуто: {settings.ui_url}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,15 @@ from db import migrate
 from db.engine import Database
 
 Home = Annotated[Path | None, typer.Option("--home", envvar="ROP_HOME", help="Folder of the installation; default: var.")]
+
+
+def running(settings: Settings) -> Settings:
+    """The settings with the address of the Prefect that a stack of this home runs, if one does."""
+    file = settings.root / "stack.json"
+    if not file.exists():
+        return settings
+    stack = json.loads(file.read_text(encoding="utf-8"))
+    return settings.model_copy(update={"prefect_api_url": f"{stack['prefect_url']}/api"})
 
 
 @contextmanager

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session
 
 from core import clock
 from db import deliveries
-from rop.context import Home, opened
+from rop.context import Home, opened, running
 from rop.tables import show
+from tasks import dispatch
+from tasks.prefect_api import PrefectApi
 
 app = typer.Typer(help="Webhook deliveries: list, replay one or all since a moment.", no_args_is_help=True)
 
@@ -33,16 +37,22 @@ def replay(
     home: Home = None,
     since: Annotated[datetime | None, typer.Option(help="Everything that was not taken since this moment, UTC.")] = None,
 ) -> None:
-    """Send again, with the same id and the same bytes, at the next run of the delivery flow."""
-    with opened(home) as (_, database), database.begin() as session:
-        if delivery_id:
-            deliveries.replay(session, delivery_id, clock.now())
-            count = 1
-        elif since:
-            count = deliveries.replay_since(session, None, since.astimezone(), clock.now())
-        else:
-            raise typer.BadParameter("name a delivery, or --since a moment")
+    """Send again, with the same id and the same bytes: at once, or at the next run of the delivery flow."""
+    with opened(home) as (settings, database):
+        with database.begin() as session:
+            count = _replay(session, delivery_id, since)
+        with closing(PrefectApi(running(settings))) as prefect:
+            dispatch.deliver_soon(database, prefect)
     print(f"Поставлено в очередь: {count}.")
+
+
+def _replay(session: Session, delivery_id: str | None, since: datetime | None) -> int:
+    if delivery_id:
+        deliveries.replay(session, delivery_id, clock.now())
+        return 1
+    if since:
+        return deliveries.replay_since(session, None, since.astimezone(), clock.now())
+    raise typer.BadParameter("name a delivery, or --since a moment")
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Work pools, queues and deployments in the Prefect server, as code and idempotent."""
+"""Work pools, queues, limits, deployments and automations in the Prefect server, as code and idempotent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from core import ids
 from core.errors import PermanentError
 from core.settings import Settings
-from tasks.prefect_api import PrefectApi
+from rop import automations
+from tasks.dispatch import RECONCILE
+from tasks.prefect_api import LLM_LIMIT, PrefectApi
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE_PRIORITY, BULK_PRIORITY = 1, 100
@@ -25,12 +28,40 @@ class DeployFailed(PermanentError):
 
 
 def apply(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Create the pools and queues, then deploy every flow of prefect.yaml; harmless when repeated."""
+    """Create pools, queues and limits, deploy every flow of prefect.yaml, set the alerts, have a first look for lost calls made.
+
+    Harmless when repeated.
+    """
     with closing(PrefectApi(settings)) as prefect:
         for pool in (settings.work_pool, settings.house_pool):
             prefect.ensure_pool(pool, "resident")
         prefect.ensure_queue(settings.work_pool, settings.live_queue, LIVE_PRIORITY)
         prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
+        if settings.llm_per_minute is not None:
+            prefect.ensure_rate(LLM_LIMIT, settings.llm_per_minute)
+        _deploy_flows(environment)
+        automations.apply(prefect, settings)
+        prefect.start(RECONCILE, {}, key=ids.token(), name="сверка", tags=[])
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """What the Prefect server is told: who may speak to it, and how long it remembers."""
+    remembers = {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{settings.run_keep_seconds:.0f}",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{settings.event_keep_seconds:.0f}S",
+    }
+    login = {} if settings.prefect_auth is None else {"PREFECT_SERVER_API_AUTH_STRING": settings.prefect_auth.get_secret_value()}
+    return remembers | login
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """What everybody is told who speaks to the Prefect server."""
+    login = {} if settings.prefect_auth is None else {"PREFECT_API_AUTH_STRING": settings.prefect_auth.get_secret_value()}
+    return {"PREFECT_API_URL": settings.prefect_api_url} | login
+
+
+def _deploy_flows(environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:

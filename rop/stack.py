@@ -18,6 +18,19 @@ from db.engine import Database
 from rop import deploy, first_start, ports
 from rop.supervisor import Service, Supervisor
 
+# The server's own defaults write every event by itself and look for work that we never have every few seconds.
+LEAN_SERVER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "30",
+}
 START_SECONDS = 180.0  # a cold Prefect database on a busy machine takes half a minute
 
 
@@ -131,12 +144,13 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         "ROP_PREFECT_API_URL": f"{addresses.prefect_url}/api",
         "ROP_PUBLIC_URL": settings.public_url or addresses.api_url,
         "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_URL": f"{addresses.prefect_url}/api",
+        **deploy.client_environment(settings.model_copy(update={"prefect_api_url": f"{addresses.prefect_url}/api"})),
         "PREFECT_UI_URL": addresses.prefect_url,
         "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
         "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        **deploy.server_environment(settings),
+        **LEAN_SERVER,
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_WORKER_PREFETCH_SECONDS": "2",
         "PREFECT_LOGGING_LEVEL": "INFO",

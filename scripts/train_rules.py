@@ -21,6 +21,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -354,8 +355,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=acts.DATA / "weights.json")
     parser.add_argument("--files", nargs="*", default=["train"])
     options = parser.parse_args()
+    with threadpool_limits(1):  # several threads add up in any order, and the weights would differ in their last digits
+        make(options.out, options.files)
+
+
+def make(out: Path, files: Sequence[str]) -> None:
+    """Train on the named files of the corpus and write the weights."""
     encoder = semantic.load()
-    dialogues = rules_corpus.read(*options.files)
+    dialogues = rules_corpus.read(*files)
     prepared = prepare(dialogues, encoder)
     print(f"{len(dialogues)} dialogues, {len(prepared)} with copies")
     weights, probabilities = train(prepared, encoder)
@@ -364,8 +371,8 @@ def main() -> None:
         kind: calibrate(prepared, found) | {"by meaning": likeness[kind]} for kind, found in probabilities.items() if found
     }
     weights = {"version": content_hash(weights)} | weights
-    options.out.write_text(readable(weights), encoding="utf-8")
-    print(f"{options.out.name}: {options.out.stat().st_size // 1024} KiB, version {weights['version']}")
+    out.write_text(readable(weights), encoding="utf-8")
+    print(f"{out.name}: {out.stat().st_size // 1024} KiB, version {weights['version']}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact
 
@@ -22,7 +23,7 @@ def publish_card(runtime: Runtime, call_id: str) -> str:
         call = calls.get(session, call_id)
         found = [*results.current(session, call_id, "checklist"), *results.current(session, call_id, "table")]
     key = stable_id("call", call_id).replace("_", "-")
-    create_markdown_artifact(key=key, markdown=card(call, found), description=f"Звонок {call_id}")
+    create_markdown_artifact(key=key, markdown=card(call, found, runtime.settings.public_url), description=f"Звонок {call_id}")
     return outcome(call, found)
 
 
@@ -34,9 +35,11 @@ def outcome(call: Call, found: list[Result]) -> str:
     return "; ".join(f"{s.checklist_name}: {s.completion_percentage} %" for s in scores) or "Обработано."
 
 
-def card(call: Call, found: list[Result]) -> str:
-    """The whole card: one section a checklist or table."""
+def card(call: Call, found: list[Result], pages_url: str | None = None) -> str:
+    """The whole card: a link to the call's page, then one section a checklist or table."""
     head = f"# Звонок {escape(call.call_id)}\n\nМенеджер: {escape(call.manager_id)} · сделка: {escape(call.deal_id)}\n"
+    if pages_url:
+        head += f"\n[Открыть страницу звонка]({pages_url.rstrip('/')}/calls/{quote(call.call_id, safe='')})\n"
     return "\n".join([head, outcome(call, found), *(_section(row) for row in found)])
 
 

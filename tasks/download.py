@@ -17,10 +17,11 @@ from prefect import get_run_logger, task
 
 from core import clock, ids
 from core.errors import PermanentError, SourceRefused, Unavailable, Unreachable
+from core.failpoints import failpoint
 from core.http import Deadline, Guarded, Incoming, retry_after
 from core.settings import MIB, Settings
 from core.storage import Storage, storage_errors
-from db import results
+from db import calls, results
 from db.models import Call, Recording
 from tasks import runtime as runtimes
 from tasks.audio.probe import AudioFacts, bad_audio, probe, too_large
@@ -34,6 +35,7 @@ Tick = Callable[[int], None]
 # Statuses below 500 that say "not now" instead of "no".
 NOT_NOW = frozenset({408, 423, 425, 429})
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+HINT_SECONDS, HINT_SHARE = 10.0, 0.1  # a hint may be off by the larger of the two
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def fetch(call_id: str, url: str, settings: Settings, storage: Storage, http: Gu
         with storage_errors():
             file.seek(0)
             fetched = Fetched(path, part.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest(), facts)
+        failpoint("download.before_put")
         storage.put(part, path)
+        failpoint("download.after_put")
         download.forget()
     return fetched
 
@@ -140,6 +144,7 @@ class _Download:
                 raise too_large(self._settings)
             with storage_errors():
                 _write_all(self._file, chunk)
+            failpoint("download.part")
             self._refuse_other_formats(count)
             self._refuse_crawling(answer, count - first, clock.monotonic() - begun)
             self._tick(count)
@@ -227,8 +232,9 @@ def download(call_id: str) -> dict[str, Any]:
     """Fetch the recording of the call and remember it: size in bytes, duration in seconds."""
     runtime = runtimes.current()
     lease = runtime.lease(call_id)
-    lease.enter("downloading")
-    row = stored(runtime, lease.call) or _fetched(runtime, lease)
+    # The download keeps its own time; as much again is for the look into the file and for the storage.
+    lease.enter("downloading", 2 * runtime.settings.download_seconds)
+    row = stored(runtime, lease.call) or fetched(runtime, lease)
     get_run_logger().info("Запись %s: %.1f МБ, каналов %d, %.0f с", row.format, row.bytes / MIB, row.channels, row.duration)
     return {"bytes": row.bytes, "seconds": round(row.duration, 1)}
 
@@ -240,13 +246,24 @@ def stored(runtime: Runtime, call: Call) -> Recording | None:
     return row if row is not None and row.deleted_at is None and row.created_at >= call.received_at else None
 
 
-def _fetched(runtime: Runtime, lease: Lease) -> Recording:
+def differs(hint: float | None, seconds: float) -> bool:
+    """Whether the CRM's duration is another call's: telephone systems count ringing and round, so a little is no sign of it."""
+    return hint is not None and abs(hint - seconds) > max(HINT_SECONDS, HINT_SHARE * seconds)
+
+
+def fetched(runtime: Runtime, lease: Lease) -> Recording:
+    """The recording of the call, fetched now and remembered; raises what `fetch` does, and `LeaseLost`."""
     call_id = lease.call.call_id
-    fetched = fetch(call_id, lease.call.audio_url, runtime.settings, runtime.storage, runtime.http, lambda _bytes: lease.check())
-    facts = fetched.facts
-    row = Recording(call_id=call_id, path=fetched.path, bytes=fetched.bytes, sha256=fetched.sha256, created_at=clock.now())
+    came = fetch(call_id, lease.call.audio_url, runtime.settings, runtime.storage, runtime.http, lambda _bytes: lease.check())
+    facts = came.facts
+    row = Recording(call_id=call_id, path=came.path, bytes=came.bytes, sha256=came.sha256, created_at=clock.now())
     row.format, row.codec, row.channels = facts.format, facts.codec, facts.channels
     row.sample_rate, row.duration = facts.sample_rate, facts.duration
     with runtime.database.begin() as session:
+        # A call that was deleted meanwhile gets no recording; its removal takes the file away.
+        calls.fence(session, call_id, lease.token)
         results.save_recording(session, row)
+        if differs(lease.call.duration_hint, row.duration):
+            calls.warn(session, call_id, "duration_mismatch")
+    failpoint("download.after_record")
     return row

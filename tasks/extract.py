@@ -10,6 +10,7 @@ from checklists.definitions import Table
 from checklists.finalise import finalise_table
 from checklists.results import TableResult
 from core import clock
+from core.failpoints import failpoint
 from db import definitions, results
 from tasks import runtime as runtimes
 from tasks.policy import RESUMABLE, RETRIED
@@ -34,4 +35,7 @@ def extract(call_id: str, table_id: str, version: str) -> dict[str, Any]:
     """The result of one table as JSON."""
     runtime = runtimes.current()
     runtime.lease(call_id).check()
-    return extract_table(runtime, call_id, table_id, version).model_dump(mode="json")
+    failpoint("extract.before")
+    result = extract_table(runtime, call_id, table_id, version).model_dump(mode="json")
+    failpoint("extract.after")
+    return result

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock
-from core.errors import LeaseLost, RopError
+from core.errors import LeaseLost, PermanentError, RopError
+from core.failpoints import failpoint
 from core.settings import Settings
 from db import calls
 from db.engine import Database
 from db.models import Call
 
+HANG_SECONDS = 600.0  # over the limit of a step: more than any wait between two tries
 BEAT_SECONDS = 2.0  # how soon progress is seen outside; a beat is one indexed update
 
 log = structlog.get_logger(__name__)
+
+
+class TimedOut(PermanentError):
+    """A step took longer than its limit: what hung once hangs again."""
+
+    code = "timed_out"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Шаг «{step}» не уложился в {seconds:.0f} с.",
+        "en": "The step {step} took longer than {seconds:.0f} s.",
+    }
 
 
 class Lease:
@@ -33,6 +46,8 @@ class Lease:
         self._seconds = settings.lease_seconds
         self._fraction = 0.0
         self._stop_with: RopError | None = None
+        self._deadline = math.inf
+        self._too_slow = TimedOut(step="", seconds=0.0)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"lease-{self.call.call_id}", daemon=True)
 
@@ -47,18 +62,22 @@ class Lease:
             self._thread.join()
 
     def check(self) -> None:
-        """Raise the reason to stop, if there is one: the lease was lost, or the run was cancelled."""
+        """Raise the reason to stop, if there is one: the lease was lost, the run was cancelled, or the step is over its time."""
         if self._stop_with is not None:
             raise self._stop_with
+        if clock.monotonic() > self._deadline:
+            raise self._too_slow
 
     def progress(self, fraction: float) -> None:
         """Tell the share of the present step, 0 to 1, and check."""
         self._fraction = fraction
         self.check()
 
-    def enter(self, status: str) -> None:
-        """Begin the next step; the outside sees `status` at once."""
+    def enter(self, status: str, seconds: float = math.inf) -> None:
+        """Begin the next step, or another try of it, which may take `seconds`; the outside sees `status` at once."""
+        self._deadline, self._too_slow = math.inf, TimedOut(step=status, seconds=seconds)
         self.check()
+        self._deadline = clock.monotonic() + seconds
         self._fraction = 0.0
         self._beat(status=status)
 
@@ -78,7 +97,7 @@ class Lease:
             calls.release(session, self.call.call_id, self.token, clock.now(), why)
 
     def _keep(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
+        while not self._ended.wait(BEAT_SECONDS) and not self._hangs():
             try:
                 self._beat(progress=self._fraction)
             except LeaseLost as lost:
@@ -86,6 +105,10 @@ class Lease:
                 return
             except SQLAlchemyError:
                 log.warning("lease_beat_failed", call_id=self.call.call_id, exc_info=True)
+
+    def _hangs(self) -> bool:
+        """Far over its time and deaf to checks, as native code can be: without beats the reconciler takes the call over."""
+        return clock.monotonic() > self._deadline + HANG_SECONDS
 
     def _beat(self, **values: object) -> None:
         until = clock.now() + timedelta(seconds=self._seconds)
@@ -96,4 +119,7 @@ class Lease:
 def claim(database: Database, settings: Settings, call_id: str, flow_run_id: str) -> Lease:
     """Take the call for this flow run; see `db.calls.claim` for what it raises."""
     with database.begin() as session:
-        return Lease(database, settings, calls.claim(session, call_id, flow_run_id, clock.now(), settings.lease_seconds))
+        claimed = calls.claim(session, call_id, flow_run_id, clock.now(), settings.lease_seconds)
+        failpoint("claim.before_commit")
+    failpoint("claim.after_commit")
+    return Lease(database, settings, claimed)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import LeaseLost
+from core.failpoints import failpoint
 from core.settings import Settings
 from db import export, leases
 from db.engine import Database
@@ -175,6 +176,7 @@ class _Run:
         if seqs := pending.without(self._refused):
             with self._database.begin() as session:
                 export.mark_loaded(session, seqs, clock.now())
+            failpoint("load.after_mark")
 
 
 @task(name="load", cache_policy=NO_CACHE)

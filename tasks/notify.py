@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from prefect import get_run_logger, task
 
+from tasks import alerts, dispatch
 from tasks import runtime as runtimes
+from tasks.prefect_api import PrefectApi
 from tasks.webhooks import deliver_due
 
 
@@ -14,4 +18,8 @@ def notify(call_id: str) -> int:
     runtime = runtimes.current()
     report = deliver_due(runtime.database, runtime.settings, runtime.http, call_id)
     get_run_logger().info("Вебхуки: доставлено %d, отложено %d, исчерпано %d", report.delivered, report.postponed, report.dead)
+    alerts.dead_letters(report.dead)
+    if report.postponed:
+        with closing(PrefectApi(runtime.settings)) as prefect:
+            dispatch.deliver_soon(runtime.database, prefect)
     return report.delivered

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.cache_policies import INPUTS, RUN_ID, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
@@ -11,6 +13,7 @@ from prefect.tasks import exponential_backoff
 from sqlalchemy.exc import OperationalError
 
 from core.errors import TransientError
+from tasks import runtime as runtimes
 
 RETRIES = 4
 FIRST_DELAY_SECONDS = 4
@@ -24,8 +27,22 @@ class TaskName(CachePolicy):
 
 
 def may_help(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a retry may help: the class of the error decides; an unknown error is a defect, which no retry cures."""
-    return isinstance(state.data, (TransientError, OperationalError, OSError))
+    """Whether a retry may help: the class of the error decides; an unknown error is a defect, which no retry cures.
+
+    What the other side asked to wait is waited out here, up to `retry_after_seconds`: Prefect computes its own delay, which comes on
+    top, before it knows the error.
+    """
+    if isinstance(state.data, TransientError):
+        _wait_out(state.data.retry_after or 0.0)
+        return True
+    return isinstance(state.data, (OperationalError, OSError))
+
+
+def _wait_out(wish: float) -> None:
+    seconds = min(wish, runtimes.current().settings.retry_after_seconds)
+    if seconds > 0:
+        get_run_logger().info("Другая сторона просит подождать %.0f с, ждём %.0f с", wish, seconds)
+        time.sleep(seconds)
 
 
 # A rerun of the flow finds finished steps here and goes on after them.

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
 
 import httpx
 
+from core import clock
 from core.errors import NotFound, Unavailable
 from core.settings import Settings
+
+BUSY = 503  # the server on SQLite could not write now; nothing was done
+BUSY_TRIES = 3
+BUSY_SECONDS = 0.5
+LLM_LIMIT = "llm"  # the global limit that language models are asked under
+PAGE = 200  # the most runs that the server returns at once
+DELETED_AT_ONCE = 50  # the most runs that it deletes at once
+KEEPALIVE_SECONDS = 2.0  # below the five after which the server closes a quiet connection, perhaps under the next request
 
 
 class PrefectUnavailable(Unavailable):
     """The Prefect API did not answer; the call is stored and the reconciler starts it later."""
 
     code = "prefect_unavailable"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it was due, and where it waits."""
+
+    id: str
+    type: str
+    since: datetime
+    due: datetime
+    pool: str | None
+    queue: str | None
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> Self:
+        """From the API's own form."""
+        state = body["state"] or {"type": "PENDING", "timestamp": body["created"]}
+        since, due = datetime.fromisoformat(state["timestamp"]), datetime.fromisoformat(body["expected_start_time"] or body["created"])
+        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"])
 
 
 class PrefectApi:
@@ -24,46 +56,100 @@ class PrefectApi:
         self._client = httpx.Client(
             base_url=settings.prefect_api_url,
             timeout=settings.prefect_seconds,
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
             auth=httpx.BasicAuth(login[0], login[2]) if login else None,
             trust_env=False,
         )
         self._deployments: dict[str, str] = {}
 
-    def start(self, deployment: str, parameters: dict[str, Any], *, key: str, name: str, tags: list[str], queue: str | None = None) -> str:
-        """Create a flow run of `flow/deployment`, once per idempotency `key`; its id."""
-        body = {"parameters": parameters, "idempotency_key": key, "name": name, "tags": tags, "state": {"type": "SCHEDULED"}}
+    def start(
+        self,
+        deployment: str,
+        parameters: dict[str, Any],
+        *,
+        key: str,
+        name: str,
+        tags: list[str],
+        queue: str | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Create a flow run of `flow/deployment` for now or for `at`, once per idempotency `key`; its id."""
+        when = {"state_details": {"scheduled_time": at.isoformat()}} if at else {}
+        body = {"parameters": parameters, "idempotency_key": key, "name": name, "tags": tags, "state": {"type": "SCHEDULED"} | when}
         if queue:
             body["work_queue_name"] = queue
         try:
-            answer = self._post(f"/deployments/{self._deployment(deployment)}/create_flow_run", body)
+            answer = self.request("POST", f"/deployments/{self._deployment(deployment)}/create_flow_run", body)
         except NotFound:
             # Deployed anew under another id: look it up once more.
             self._deployments.pop(deployment, None)
-            answer = self._post(f"/deployments/{self._deployment(deployment)}/create_flow_run", body)
+            answer = self.request("POST", f"/deployments/{self._deployment(deployment)}/create_flow_run", body)
         return str(answer["id"])
 
     def requeue(self, flow_run_id: str, message: str) -> None:
         """Schedule an existing run again, whatever its state; raises `NotFound` when Prefect does not know it."""
-        state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": message}
-        self._post(f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": True})
+        self.force(flow_run_id, "SCHEDULED", message, "AwaitingRetry")
+
+    def force(self, flow_run_id: str, type: str, message: str, name: str | None = None) -> None:
+        """Set the state of a run whatever its present one; raises `NotFound`."""
+        state = {"type": type, "name": name, "message": message}
+        self.request("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": True})
+
+    def runs(self, flow_run_ids: Sequence[str]) -> dict[str, Run]:
+        """What Prefect knows of these runs, by id; one that was deleted is missing."""
+        found: dict[str, Run] = {}
+        for start in range(0, len(flow_run_ids), PAGE):
+            found |= {run.id: run for run in self._filter({"id": {"any_": list(flow_run_ids[start : start + PAGE])}})}
+        return found
+
+    def cancelling(self) -> list[Run]:
+        """Runs that were asked to stop and have not stopped."""
+        return self._filter({"state": {"type": {"any_": ["CANCELLING"]}}})
+
+    def delete_completed(self, tag: str, older_seconds: float, limit: int) -> int:
+        """Delete runs with the tag that ended well longer ago than this, at most about `limit`; how many."""
+        before = (clock.now() - timedelta(seconds=older_seconds)).isoformat()
+        wanted = {"tags": {"all_": [tag]}, "state": {"type": {"any_": ["COMPLETED"]}}, "end_time": {"before_": before}}
+        count = 0
+        while count < limit:
+            gone = self.request("POST", "/flow_runs/bulk_delete", {"flow_runs": wanted, "limit": DELETED_AT_ONCE})["deleted"]
+            count += len(gone)
+            if len(gone) < DELETED_AT_ONCE:
+                break
+        return count
+
+    def progress(self, flow_run_id: str) -> tuple[str, float]:
+        """The state of a run, such as `RUNNING`, and the percentage it shows; raises `NotFound` when Prefect does not know it."""
+        state = self.request("GET", f"/flow_runs/{flow_run_id}")["state_type"]
+        shown = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}, "type": {"any_": ["progress"]}}, "sort": "CREATED_DESC", "limit": 1}
+        found = self.request("POST", "/artifacts/filter", shown)
+        return str(state), float(found[0]["data"]) if found else 0.0
 
     def ensure_pool(self, name: str, kind: str) -> None:
         """Create the work pool unless it exists."""
         try:
-            self._request("GET", f"/work_pools/{name}")
+            self.request("GET", f"/work_pools/{name}")
         except NotFound:
-            self._post("/work_pools/", {"name": name, "type": kind})
+            self.request("POST", "/work_pools/", {"name": name, "type": kind})
 
     def ensure_queue(self, pool: str, name: str, priority: int) -> None:
         """Create the queue of the pool unless it exists; a lower `priority` is served first."""
         try:
-            self._request("GET", f"/work_pools/{pool}/queues/{name}")
+            self.request("GET", f"/work_pools/{pool}/queues/{name}")
         except NotFound:
-            self._post(f"/work_pools/{pool}/queues", {"name": name, "priority": priority})
+            self.request("POST", f"/work_pools/{pool}/queues", {"name": name, "priority": priority})
+
+    def ensure_rate(self, name: str, per_minute: int) -> None:
+        """A global limit that lets through `per_minute` slots a minute, in bursts of a twelfth; an earlier figure is replaced."""
+        wanted = {"limit": max(per_minute // 12, 1), "slot_decay_per_second": per_minute / 60, "active": True}
+        try:
+            self.request("PATCH", f"/v2/concurrency_limits/{name}", wanted)
+        except NotFound:
+            self.request("POST", "/v2/concurrency_limits/", {"name": name} | wanted)
 
     def has_worker(self, pool: str) -> bool:
         """Whether a worker of the pool is online."""
-        workers = self._post(f"/work_pools/{pool}/workers/filter", {"workers": {"status": {"any_": ["ONLINE"]}}})
+        workers = self.request("POST", f"/work_pools/{pool}/workers/filter", {"workers": {"status": {"any_": ["ONLINE"]}}})
         return bool(workers)
 
     def healthy(self) -> bool:
@@ -76,21 +162,30 @@ class PrefectApi:
     def close(self) -> None:
         self._client.close()
 
-    def _deployment(self, name: str) -> str:
-        if name not in self._deployments:
-            self._deployments[name] = str(self._request("GET", f"/deployments/name/{name}")["id"])
-        return self._deployments[name]
-
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._request("POST", path, body)
-
-    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        try:
-            answer = self._client.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise PrefectUnavailable from error
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request below the API's address; its answer. Raises `NotFound` and `PrefectUnavailable`."""
+        answer = self._send(method, path, body)
+        for _ in range(BUSY_TRIES):
+            if answer.status_code != BUSY:
+                break
+            time.sleep(BUSY_SECONDS)
+            answer = self._send(method, path, body)
         if answer.status_code == 404:
             raise NotFound(ru="Prefect не знает такого объекта.", en=f"Prefect does not know {path}.")
         if not answer.is_success:
             raise PrefectUnavailable(status=answer.status_code)
         return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        try:
+            return self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise PrefectUnavailable(why=type(error).__name__) from error
+
+    def _deployment(self, name: str) -> str:
+        if name not in self._deployments:
+            self._deployments[name] = str(self.request("GET", f"/deployments/name/{name}")["id"])
+        return self._deployments[name]
+
+    def _filter(self, wanted: dict[str, Any]) -> list[Run]:
+        return [Run.of(body) for body in self.request("POST", "/flow_runs/filter", {"flow_runs": wanted, "limit": PAGE})]

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from checklists.results import ChecklistResult, TableResult
 from core import clock
 from core.errors import LeaseLost, RopError
-from db import calls, deliveries, endpoints, keys, results
+from core.failpoints import failpoint
+from db import calls, definitions, deliveries, endpoints, keys, results
 from db.models import Call, Endpoint, Result
 from tasks import payloads
 from tasks import runtime as runtimes
@@ -44,10 +45,13 @@ def publish_results(runtime: Runtime, lease: Lease, judged: list[Judgement]) -> 
     if errors and len(errors) == len(judged):
         raise errors[0]
     at = clock.now()
+    failpoint("publish.before_commit")
     with runtime.database.begin() as session:
         call = calls.finish(session, lease.call.call_id, lease.token, "done", at)
         for one in judged:
             save(session, runtime, call, one, at)
+        failpoint("publish.inside_commit")
+    failpoint("publish.after_commit")
 
 
 def save(session: Session, runtime: Runtime, call: Call, judged: Judgement, at: datetime, *, webhook: bool = True) -> Result:
@@ -64,10 +68,11 @@ def save(session: Session, runtime: Runtime, call: Call, judged: Judgement, at: 
 
 
 def _enqueue(session: Session, runtime: Runtime, call: Call, row: Result, endpoint: Endpoint, at: datetime) -> None:
+    number = definitions.number_of(session, definitions.as_kind(row.kind), row.definition_id, row.version)
     if row.kind == "checklist":
-        body = payloads.checklist_body(ChecklistResult.model_validate(row.content), call, runtime.settings)
+        body = payloads.checklist_body(ChecklistResult.model_validate(row.content), call, runtime.settings, number)
     else:
-        body = payloads.table_body(TableResult.model_validate(row.content), call, runtime.settings)
+        body = payloads.table_body(TableResult.model_validate(row.content), call, runtime.settings, number)
     deliveries.enqueue(
         session,
         call_id=call.call_id,
@@ -95,22 +100,25 @@ def _end_with_event(runtime: Runtime, lease: Lease, status: str, reason: RopErro
     with runtime.database.begin() as session:
         call = calls.finish(session, lease.call.call_id, lease.token, status, at, reason)
         endpoint = endpoints.get(session, "key", keys.integration(call.key_id or ""))
-        if endpoint is None:
-            return
-        event = f"call.{status}"
-        body = payloads.event_body(event, call, runtime.settings, at)
-        deliveries.enqueue(
-            session,
-            call_id=call.call_id,
-            event=event,
-            endpoint=endpoint,
-            kind="event",
-            definition_id=event,
-            version=str(call.attempt),
-            revision=call.runs,
-            body=body,
-            at=at,
-        )
+        if endpoint is not None:
+            _enqueue_event(session, runtime, call, f"call.{status}", endpoint, at)
+        failpoint("ending.inside_commit")
+    failpoint("ending.after_commit")
+
+
+def _enqueue_event(session: Session, runtime: Runtime, call: Call, event: str, endpoint: Endpoint, at: datetime) -> None:
+    deliveries.enqueue(
+        session,
+        call_id=call.call_id,
+        event=event,
+        endpoint=endpoint,
+        kind="event",
+        definition_id=event,
+        version=str(call.attempt),
+        revision=call.runs,
+        body=payloads.event_body(event, call, runtime.settings, at),
+        at=at,
+    )
 
 
 @task(name="publish", task_run_name="публикация {call_id}", **RETRIED)

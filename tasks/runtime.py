@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from core import settings as settings_module
+from core.errors import Cancelled
 from core.http import Guarded
 from core.settings import Settings
 from core.storage import Storage
+from db import migrate
 from db.engine import Database
 from tasks.engines import analyst, asr
 from tasks.lease import Lease
+
+TURN_SECONDS = 0.5  # between two looks at whether a run that waits for the recogniser was told to stop
 
 
 class Runtime:
@@ -20,12 +26,17 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.leases: dict[str, Lease] = {}
+        self.cancelled: set[str] = set()  # flow runs without a call that were told to stop
         self._analysts: dict[str, analyst.Analyst] = {}
         self._building = threading.Lock()
+        self._hearing = threading.BoundedSemaphore(settings.asr_parallel)
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.db_url)
+        """Raises `SchemaTooNew`: a worker of an older version must not write what a newer one reads."""
+        database = Database(self.settings.db_url)
+        migrate.refuse_newer(database)
+        return database
 
     @cached_property
     def storage(self) -> Storage:
@@ -44,12 +55,36 @@ class Runtime:
         chosen = self.settings.analyst_engine if name == "default" else name
         with self._building:
             if chosen not in self._analysts:
-                self._analysts[chosen] = analyst.build(self.settings, chosen)
+                self._analysts[chosen] = _within_budget(self.settings, chosen)
             return self._analysts[chosen]
+
+    def check_cancelled(self, flow_run_id: str) -> None:
+        """Raise `Cancelled` when a run that holds no call was told to stop."""
+        if flow_run_id in self.cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def hearing(self, check: Callable[[], None]) -> Iterator[None]:
+        """One of the `asr_parallel` places at the recogniser; `check` is called while it waits and may raise to stop."""
+        while not self._hearing.acquire(timeout=TURN_SECONDS):
+            check()
+        try:
+            yield
+        finally:
+            self._hearing.release()
 
     def lease(self, call_id: str) -> Lease:
         """The lease this process holds on the call."""
         return self.leases[call_id]
+
+
+def _within_budget(settings: Settings, name: str) -> analyst.Analyst:
+    engine = analyst.build(settings, name)
+    if name != "openai" or settings.llm_per_minute is None:
+        return engine
+    from tasks.budget import Budgeted  # Prefect is imported for those who need it
+
+    return Budgeted(engine, settings.analyse_seconds)
 
 
 _current: Runtime | None = None

@@ -10,6 +10,7 @@ from checklists.definitions import Checklist
 from checklists.finalise import finalise
 from checklists.results import ChecklistResult
 from core import clock
+from core.failpoints import failpoint
 from db import calls, definitions, directory, results
 from tasks import runtime as runtimes
 from tasks.engines.analyst import Context
@@ -41,4 +42,7 @@ def score(call_id: str, checklist_id: str, version: str) -> dict[str, Any]:
     """The result of one checklist as JSON."""
     runtime = runtimes.current()
     runtime.lease(call_id).check()
-    return score_call(runtime, call_id, checklist_id, version).model_dump(mode="json")
+    failpoint("score.before")
+    result = score_call(runtime, call_id, checklist_id, version).model_dump(mode="json")
+    failpoint("score.after")
+    return result

@@ -7,11 +7,13 @@ from typing import Any
 from prefect import task
 
 from core import clock
-from db import directory, results
+from core.failpoints import failpoint
+from db import calls, directory, results
 from db.models import Call, Recording, TranscriptRow
 from tasks import runtime as runtimes
 from tasks.engines.asr import Job, Progress, Recognition
 from tasks.policy import RESUMABLE, RETRIED
+from tasks.progress import ShownProgress
 from tasks.runtime import Runtime
 
 
@@ -35,7 +37,9 @@ def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
             hotwords=tuple(names.split()),
         )
         heard = runtime.transcriber.transcribe(job, progress)
+    failpoint("transcribe.before_store")
     _store(runtime, call_id, heard)
+    failpoint("transcribe.after_store")
     return len(heard.transcript.utterances)
 
 
@@ -49,6 +53,7 @@ def _store(runtime: Runtime, call_id: str, heard: Recognition) -> None:
     row.content = heard.transcript.model_dump(mode="json")
     row.peaks, row.text = list(heard.peaks), heard.transcript.text
     with runtime.database.begin() as session:
+        calls.fence(session, call_id, runtime.lease(call_id).token)
         results.save_transcript(session, row)
 
 
@@ -57,7 +62,8 @@ def transcribe(call_id: str) -> dict[str, Any]:
     """The number of utterances that were heard; zero is a call without speech."""
     runtime = runtimes.current()
     lease = runtime.lease(call_id)
-    lease.enter("transcribing")
-    started = clock.monotonic()
-    utterances = transcribe_call(runtime, call_id, lease.progress)
+    with runtime.hearing(lease.check):
+        lease.enter("transcribing", runtime.settings.transcribe_seconds)
+        started = clock.monotonic()
+        utterances = transcribe_call(runtime, call_id, ShownProgress(lease.progress, f"Расшифровка {call_id}"))
     return {"utterances": utterances, "seconds": round(clock.monotonic() - started, 1)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from checklists.comparison import Outcome, compare_checklists, compare_tables
 from checklists.definitions import Checklist, Definition, Table
 from checklists.finalise import finalise, finalise_table
 from checklists.results import ChecklistResult, TableResult
@@ -11,11 +12,10 @@ from checklists.transcript import Transcript
 from core import clock
 from core.errors import NotFound, RopError
 from db import calls, marks, results, trials
-from db.models import Override, Result
+from db.models import Result
 from tasks.runtime import Runtime
 from tasks.score import context
 
-Outcome = dict[str, Any]
 Stored = TypeVar("Stored", ChecklistResult, TableResult)
 
 
@@ -33,43 +33,6 @@ def run_trial(runtime: Runtime, trial_id: str) -> int:
     return len(outcomes)
 
 
-def compare_checklists(before: ChecklistResult | None, after: ChecklistResult, marked: list[Override]) -> Outcome:
-    """Stage by stage what changes, and how often either agrees with the marks of people."""
-    was = _scores(before) if before else {}
-    now = _scores(after)
-    names = (_names(before) if before else {}) | _names(after)
-    changed = [
-        {"id": key, "name": names[key], "before": was.get(key), "after": now.get(key)} for key in names if was.get(key) != now.get(key)
-    ]
-    human = {mark.stage_id: mark.score for mark in marked if mark.checklist_id == after.checklist_id}
-    return {
-        "before": before.completion_percentage if before else None,
-        "after": after.completion_percentage if after.stages else None,
-        "changes": changed if before else [],
-        "marks": len(human),
-        "agreed_before": sum(was.get(key) == score for key, score in human.items()),
-        "agreed_after": sum(now.get(key) == score for key, score in human.items()),
-        "tokens": after.usage.prompt_tokens + after.usage.completion_tokens,
-        "seconds": after.usage.seconds,
-    }
-
-
-def compare_tables(before: TableResult | None, after: TableResult) -> Outcome:
-    """Field by field what changes; `before` and `after` count the fields that are filled."""
-    was = before.extracted_data if before else {}
-    now = after.extracted_data
-    changed = [
-        {"id": key, "name": key, "before": was.get(key), "after": now.get(key)} for key in {**was, **now} if was.get(key) != now.get(key)
-    ]
-    return {
-        "before": sum(value is not None for value in was.values()) if before else None,
-        "after": sum(value is not None for value in now.values()),
-        "changes": changed if before else [],
-        "tokens": after.usage.prompt_tokens + after.usage.completion_tokens,
-        "seconds": after.usage.seconds,
-    }
-
-
 def _outcome(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:
     try:
         return {"call_id": call_id, **_judged(runtime, call_id, definition)}
@@ -83,7 +46,7 @@ def _judged(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:
         calls.get(session, call_id)
         heard = results.transcript(session, call_id)
         row = results.current_one(session, call_id, kind, definition.id)
-        marked = marks.current(session, call_id)
+        marked = {mark.stage_id: mark.score for mark in marks.current(session, call_id) if mark.checklist_id == definition.id}
     if heard is None:
         raise NotFound(ru="Расшифровки нет.", en="There is no transcript.")
     if isinstance(definition, Checklist):
@@ -104,11 +67,3 @@ def _table(runtime: Runtime, call_id: str, heard: Transcript, table: Table) -> T
 
 def _stored(row: Result | None, model: type[Stored]) -> Stored | None:
     return model.model_validate(row.content) if row is not None and row.status == "ok" else None
-
-
-def _scores(result: ChecklistResult) -> dict[str, int]:
-    return {s.stage_id: s.score for s in result.stages} | {s.stage_id: 0 for s in result.not_applicable}
-
-
-def _names(result: ChecklistResult) -> dict[str, str]:
-    return {s.stage_id: s.stage_name for s in result.stages} | {s.stage_id: s.stage_name for s in result.not_applicable}

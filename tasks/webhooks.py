@@ -12,7 +12,9 @@ from standardwebhooks import Webhook
 
 from core import clock, ids
 from core.errors import PermanentError, RopError
+from core.failpoints import failpoint
 from core.http import Deadline, Guarded, Lines, retry_after
+from core.secrets import Secrets, server_secret
 from core.settings import Settings
 from db import deliveries, endpoints
 from db.deliveries import Attempt
@@ -48,16 +50,22 @@ class _Letter:
 
 
 def deliver_due(database: Database, settings: Settings, http: Guarded, call_id: str | None = None, limit: int = 200) -> DeliveryReport:
-    """Try up to `limit` due deliveries, of one call or of all, many addresses at once; returns when nothing is due or in flight."""
+    """Try up to `limit` due deliveries, of one call or of all, many addresses at once; returns when nothing is due or in flight.
+
+    Nothing new is taken after `webhook_run_seconds`.
+    """
     outcomes: Counter[str] = Counter()
+    server, closing = server_secret(settings), Deadline(settings.webhook_run_seconds)
     with Lines() as lines, ThreadPoolExecutor(settings.webhook_threads, thread_name_prefix="webhook") as pool:
         flying: dict[Future[Attempt], _Letter] = {}
         met: list[tuple[Delivery, Attempt]] = []
         while True:
-            letters, ended = _turn(database, settings, met, list(flying.values()), call_id, limit)
+            letters, ended = _turn(database, settings, met, list(flying.values()), call_id, limit if closing.left() else 0)
+            if ended:
+                failpoint("deliver.after_record")
             outcomes.update(ended)
             limit -= len(letters)
-            flying.update({pool.submit(_attempt, letter, settings, http, lines): letter for letter in letters})
+            flying.update({pool.submit(_attempt, letter, server, settings, http, lines): letter for letter in letters})
             if not flying:
                 return DeliveryReport(outcomes["delivered"], outcomes["pending"], outcomes["dead"])
             done, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -85,7 +93,7 @@ def send_test(database: Database, settings: Settings, http: Guarded, endpoint_id
         assert delivery is not None  # noqa: S101  for the type checker: the version is random
         deliveries.hold(session, delivery, at, settings.webhook_lease_seconds)
         letter = _Letter(delivery, endpoints.addresses(session, [endpoint_id], at)[endpoint_id])
-    attempt = _attempt(letter, settings, http)
+    attempt = _attempt(letter, server_secret(settings), settings, http)
     with database.begin() as session:
         deliveries.record(session, delivery, replace(attempt, hopeless=True), settings)
     return Tested(delivery.delivery_id, attempt)
@@ -127,11 +135,13 @@ def _turn(
         return [_Letter(delivery, known[delivery.endpoint_id]) for delivery in claimed], ended
 
 
-def _attempt(letter: _Letter, settings: Settings, http: Guarded, lines: Lines | None = None) -> Attempt:
+def _attempt(letter: _Letter, server: Secrets, settings: Settings, http: Guarded, lines: Lines | None = None) -> Attempt:
     at, started = clock.now(), clock.monotonic()
     try:
-        headers = signed_headers(letter.delivery.delivery_id, letter.delivery.body, letter.to.secrets, at)
+        headers = signed_headers(letter.delivery.delivery_id, letter.delivery.body, letter.to.secrets(server), at)
+        failpoint("deliver.after_claim")
         answer = http.post(letter.to.url, letter.delivery.body, headers, Deadline(settings.webhook_seconds), lines)
+        failpoint("deliver.after_send")
     except RopError as error:
         seconds, hopeless = clock.monotonic() - started, isinstance(error, PermanentError)
         return Attempt(at, seconds, error_code=error.reason, response=error.text(), hopeless=hopeless)

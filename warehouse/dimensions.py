@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 from warehouse.batch import Dimensions
@@ -56,7 +57,7 @@ def _membership(membership: Mapping[str, Any]) -> Row:
 
 def _versions(key: str, versions: Source, current: Mapping[tuple[str, str], str]) -> Iterator[Row]:
     ordered = sorted(versions, key=lambda v: (v["definition_id"], v["number"]))
-    for version, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for version, following in zip_longest(ordered, ordered[1:]):
         replaced = following if following and following["definition_id"] == version["definition_id"] else None
         yield {
             key: version["definition_id"],

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import duckdb
 
 from core.errors import LeaseLost, PermanentError, Unavailable
+from core.failpoints import failpoint
 from core.settings import Settings
 from warehouse import catalog, stores
 from warehouse.batch import Batch, LoadRefused, Rules
@@ -71,8 +72,11 @@ class Loader:
         with self._transaction():
             if self._stamp() != self._seen:
                 raise LeaseLost(ru="Витрину загружает другой процесс.", en="Another loader took the warehouse over.")
+            failpoint("load.before_commit")
             loaded = self._writer.write(batch)
             stamp = self._stamp()
+            failpoint("load.inside_commit")
+        failpoint("load.after_commit")
         self._seen = stamp
         return loaded
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core import clock
 from core.errors import Unavailable
+from core.failpoints import failpoint
 from core.settings import Settings
 from warehouse.embedded import Embedded
 
@@ -36,6 +37,7 @@ def publish(settings: Settings) -> Publication:
     with store.writer() as connection:
         connection.execute("UPDATE load_state SET published_at = ?", [clock.now().replace(tzinfo=None)])
         connection.execute("CHECKPOINT")
+    failpoint("reports.before_copy")
     _replace(store.private, store.published)
     seconds = clock.monotonic() - started
     with store.writer() as connection:
@@ -62,7 +64,9 @@ def _replace(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer, 1024 * 1024)
         writer.flush()
         os.fsync(writer.fileno())
+    failpoint("reports.before_rename")
     part.replace(target)
+    failpoint("reports.after_rename")
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,13 +22,14 @@ from core import clock
 from core import settings as settings_module
 from core.errors import TransientError
 from core.settings import Settings
-from warehouse import catalog, sql, stores
+from warehouse import catalog, data_docs, sql, stores
 from warehouse.batch import DIMENSIONS, FACTS
 
 if TYPE_CHECKING:
     from warehouse.great import Suites
 
 REPORT = "report.json"
+PAGES = Path("gx", "uncommitted", "data_docs", "local_site")  # where the library writes them
 EXAMPLES = 5  # rows shown of what breaks an expectation
 
 
@@ -70,6 +72,11 @@ class QualityReport:
         """Whether nothing critical is broken."""
         return all(one.severity != "critical" for one in self.broken)
 
+    @property
+    def moment(self) -> datetime:
+        """When it was made."""
+        return datetime.fromisoformat(self.at)
+
 
 def check_apart(settings: Settings) -> QualityReport:
     """Check the published warehouse in a process of its own.
@@ -105,6 +112,7 @@ def check(settings: Settings) -> QualityReport:
         suites.add(table, [_shape(columns), *expectations(table)])
     broken = [_with_rows(suites, Broken(**one)) for one in suites.run(EXAMPLES)]
     sample.unlink()
+    data_docs.seal(suites.pages.parent)
     pages = folder(settings) / suites.pages.relative_to(staging)
     report = QualityReport(suites.checks, broken, str(pages), clock.now().isoformat(), round(clock.monotonic() - started, 3))
     (staging / REPORT).write_text(_as_json(report), encoding="utf-8")
@@ -115,6 +123,11 @@ def check(settings: Settings) -> QualityReport:
 def folder(settings: Settings) -> Path:
     """Where the latest report and the Data Docs lie."""
     return settings.warehouse_dir / "quality"
+
+
+def docs(settings: Settings) -> Path:
+    """The folder of the latest Data Docs."""
+    return folder(settings) / PAGES
 
 
 def expectations(table: str) -> list[dict[str, Any]]:

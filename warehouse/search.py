@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from checklists.transcript import Speaker
 from core.errors import InvalidInput
 from core.settings import Settings
 from warehouse import extensions, sql, stores
@@ -23,7 +24,7 @@ class Hit:
     call_id: str
     started_local: datetime
     manager: str
-    speaker: str
+    speaker: Speaker
     seconds: float
     text: str
     score: float | None

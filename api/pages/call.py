@@ -75,7 +75,7 @@ def receipt(view: Viewer, call_id: CallId) -> Response:
 def _all(session: Session, view: View, call_id: str) -> dict[str, Any]:
     call = visible(session, view, call_id)
     row, recording = results.transcript_row(session, call_id), results.recording(session, call_id)
-    heard = Transcript.model_validate(row.content) if row else None
+    heard = _heard(row) if row else None
     marked, objections = marks.current(session, call_id), appeals.of_call(session, call_id)
     cards = [scorecard.card(session, one, heard, marked, objections) for one in results.current(session, call_id, "checklist")]
     tables = [scorecard.table(session, one, heard) for one in results.current(session, call_id, "table")]
@@ -101,6 +101,11 @@ def _all(session: Session, view: View, call_id: str) -> dict[str, Any]:
         "steps": story.tell(view, events, recording, row, history, marked, sent),
         "run_url": f"{view.context.settings.ui_url}/runs/flow-run/{call.flow_run_id}" if call.flow_run_id else "",
     }
+
+
+def _heard(row: TranscriptRow) -> Transcript:
+    """The conversation by utterances: the thousands of single words of a long one are nothing a page shows."""
+    return Transcript.model_validate(row.content | {"utterances": [u | {"words": ()} for u in row.content.get("utterances", ())]})
 
 
 def _stamp(session: Session, call: Call) -> str:

@@ -128,10 +128,12 @@ def _owners(view: View) -> dict[str, str]:
 
 
 def _links(view: View) -> list[tuple[str, str]]:
+    quality = [(view.t("Качество данных (Great Expectations)"), "/settings/quality")] if view.may("inspect") else []
     return [
         (view.t("Описание API для разработчика CRM"), "/docs"),
         (view.t("Ход обработки звонков (Prefect)"), view.context.settings.ui_url),
         (view.t("Готовность сервиса"), "/readyz"),
+        *quality,
     ]
 
 

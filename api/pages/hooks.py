@@ -48,8 +48,8 @@ def set_url(view: Viewer, kind: Owner, key: Key, form: Form) -> Response:
     with view.context.database.begin() as session:
         definitions.row(session, kind, key)
         fresh = endpoints.get(session, kind, key) is None
-        endpoint = endpoints.set_url(session, kind, key, url, view.at)
-        secret = endpoints.live_secrets(session, endpoint.endpoint_id, view.at)[0]
+        endpoint = endpoints.set_url(session, view.context.secret, kind, key, url, view.at)
+        secret = endpoints.live_secrets(session, view.context.secret, endpoint.endpoint_id, view.at)[0]
         audit.write(session, view.login, "webhook.set", key, view.at, host=url.split("/")[2])
     return _told_secret(view, kind, key, secret) if fresh else view.go(_page(kind, key), view.t("Адрес сохранён."))
 
@@ -60,7 +60,7 @@ def rotate(view: Viewer, kind: Owner, key: Key) -> Response:
     view.need("edit")
     overlap = timedelta(seconds=view.context.settings.webhook_secret_overlap_seconds)
     with view.context.database.begin() as session:
-        secret = endpoints.rotate(session, _endpoint(session, kind, key), view.at, overlap)
+        secret = endpoints.rotate(session, view.context.secret, _endpoint(session, kind, key), view.at, overlap)
         audit.write(session, view.login, "webhook.rotated", key, view.at)
     return _told_secret(view, kind, key, secret)
 
@@ -70,7 +70,7 @@ def reveal(view: Viewer, kind: Owner, key: Key) -> Response:
     """Show the secret once more; the audit remembers it."""
     view.need("edit")
     with view.context.database.begin() as session:
-        secret = endpoints.live_secrets(session, _endpoint(session, kind, key), view.at)[0]
+        secret = endpoints.live_secrets(session, view.context.secret, _endpoint(session, kind, key), view.at)[0]
         audit.write(session, view.login, "webhook.revealed", key, view.at)
     return _told_secret(view, kind, key, secret)
 

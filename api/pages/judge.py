@@ -1,4 +1,4 @@
-"""What a person does about a call: marks a stage, objects, answers, asks for another judgement, sends a webhook again."""
+"""What a person does about a call: marks a stage, objects, answers, asks for another judgement, sends a webhook again, deletes it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.errors import InvalidInput, NotFound
 from db import appeals, audit, deliveries, marks, speakers
 from db.models import Delivery
 from tasks import dispatch
+from tasks.forget import forget
 
 MAX_REASON = 2000  # characters
 router = APIRouter(prefix="/calls/{call_id}")
@@ -102,6 +103,14 @@ def replay(view: Viewer, call_id: CallId, form: Form) -> Response:
         deliveries.replay(session, row.delivery_id, view.at)
         audit.write(session, view.login, "delivery.replayed", call_id, view.at, delivery=row.delivery_id)
     return view.go(f"/calls/{encoded(call_id)}#deliveries", view.t("Отправим ещё раз в течение минуты."))
+
+
+@router.post("/delete")
+def delete(view: Viewer, call_id: CallId) -> Response:
+    """Forget the call everywhere; nothing brings it back."""
+    view.need("operate")
+    forget(view.context.database, view.context.settings, view.context.prefect, call_id, view.login)
+    return view.go("/calls", view.t("Звонок удалён."))
 
 
 def _judged_again(view: View, call_id: str, form: Form) -> Response:

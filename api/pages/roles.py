@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 from core.errors import PermanentError
 from db.users import Role
 
-Right = Literal["see_all", "export", "mark", "appeal", "edit", "replay", "operate", "people"]
+Right = Literal["see_all", "export", "mark", "appeal", "edit", "replay", "operate", "inspect", "people"]
 
 # see_all: calls, managers, offices · mark: also rescore, swap, answer appeals · edit: definitions and their addresses
-# replay: the delivery log · operate: keys, deletion of a call · people: users and the audit
+# replay: the delivery log · operate: keys, deletion of a call · inspect: quality of the data · people: users and the audit
 RIGHTS: dict[Role, frozenset[Right]] = {
-    "admin": frozenset({"see_all", "export", "mark", "edit", "replay", "operate", "people"}),
+    "admin": frozenset({"see_all", "export", "mark", "edit", "replay", "operate", "inspect", "people"}),
     "head": frozenset({"see_all", "export", "mark", "edit", "replay"}),
-    "analyst": frozenset({"see_all", "export"}),
+    "analyst": frozenset({"see_all", "export", "inspect"}),
     "manager": frozenset({"appeal"}),
 }
 

@@ -17,7 +17,24 @@ from starlette.types import Scope
 
 from api.context import Context
 from api.middleware import CallIdPaths
-from api.pages import assets, audio, call, calls, connection, definitions, export, hooks, judge, offices, people, sign_in, summary, trials
+from api.pages import (
+    assets,
+    audio,
+    call,
+    calls,
+    connection,
+    definitions,
+    export,
+    hooks,
+    judge,
+    offices,
+    people,
+    quality,
+    rescoring,
+    sign_in,
+    summary,
+    trials,
+)
 from api.pages import managers as managers_page
 from api.pages.reports import Desk
 from api.pages.security import SafeHeaders, SameSite
@@ -38,6 +55,8 @@ ROUTERS = (
     managers_page.router,
     offices.router,
     trials.router,
+    quality.router,
+    rescoring.router,
     hooks.router,
     connection.router,
     people.router,

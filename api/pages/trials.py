@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,30 +11,15 @@ from starlette.responses import Response
 from api.middleware import encoded
 from api.pages.form import Form, Key
 from api.pages.view import View, Viewer
+from checklists.comparison import sums
 from checklists.definitions import Definition
 from core.errors import InvalidInput, NotFound, RopError
 from db import audit, calls, definitions, overview, results, trials
-from db.models import Trial
 from db.overview import CallFilter
 
 FLOW = "try-definition/house"
 USUAL = 20  # calls a trial takes when nothing else is said
 router = APIRouter(prefix="/settings/trials")
-
-
-@dataclass(frozen=True)
-class Sums:
-    """A trial in figures; means are of the calls that have both, percent or filled fields."""
-
-    judged: int
-    better: int
-    worse: int
-    before: float | None
-    after: float | None
-    marks: int
-    agreed_before: int
-    agreed_after: int
-    tokens: int
 
 
 def start(view: View, definition: Definition, form: Form) -> Response:
@@ -62,7 +46,7 @@ def show(view: Viewer, key: Key) -> Response:
         known = definitions.exists(session, definitions.as_kind(row.kind), row.definition_id)
         ids = [outcome["call_id"] for outcome in row.outcomes]
         lines = {line.call_id: line for line in overview.lines(session, ids)}
-    values: dict[str, Any] = {"trial": row, "sums": sums(row), "lines": lines, "kinds": f"{row.kind}s", "known": known}
+    values: dict[str, Any] = {"trial": row, "sums": sums(row.outcomes), "lines": lines, "kinds": f"{row.kind}s", "known": known}
     return view.render("_trial.html" if part else "trial.html", **values)
 
 
@@ -75,27 +59,6 @@ def put_in_force(view: Viewer, key: Key) -> Response:
         done = definitions.apply(session, trials.definition_of(row), view.login, view.at)
         audit.write(session, view.login, "definition.applied", row.definition_id, view.at, version=done.version, number=done.number)
     return view.go(f"/settings/{row.kind}s/{encoded(row.definition_id)}", view.t("Сохранено: действует версия {n}.", n=done.number))
-
-
-def sums(row: Trial) -> Sums:
-    """The figures of the calls that were judged so far."""
-    judged = [outcome for outcome in row.outcomes if "problem" not in outcome]
-    both = [outcome for outcome in judged if outcome["before"] is not None and outcome["after"] is not None]
-
-    def total(name: str) -> int:
-        return sum(outcome.get(name, 0) for outcome in judged)
-
-    return Sums(
-        judged=len(judged),
-        better=sum(outcome["after"] > outcome["before"] for outcome in both),
-        worse=sum(outcome["after"] < outcome["before"] for outcome in both),
-        before=_mean([outcome["before"] for outcome in both]),
-        after=_mean([outcome["after"] for outcome in both]),
-        marks=total("marks"),
-        agreed_before=total("agreed_before"),
-        agreed_after=total("agreed_after"),
-        tokens=total("tokens"),
-    )
 
 
 def _chosen(session: Session, view: View, form: Form) -> list[str]:
@@ -111,7 +74,3 @@ def _chosen(session: Session, view: View, form: Form) -> list[str]:
     if not found:
         raise InvalidInput(ru="Проверять пока не на чем: готовых звонков нет.", en="There is nothing to try on yet: no call is done.")
     return found
-
-
-def _mean(values: list[float]) -> float | None:
-    return round(sum(values) / len(values), 1) if values else None

@@ -26,6 +26,7 @@ EVENTS = {
 TIMELINE = {
     "accepted": "Принят от CRM",
     "queued": "Поставлен в очередь",
+    "restored": "Восстановлен из копии",
     "started": "Обработка началась",
     "downloaded": "Запись скачана",
     "transcribed": "Расшифрован",
@@ -56,8 +57,12 @@ ACTIONS = {
     "call.marked": "отметка этапа",
     "call.unmarked": "отметка снята",
     "call.deleted": "звонок удалён",
+    "retention.applied": "удалено по сроку хранения",
+    "backup.made": "сделана резервная копия",
+    "backup.restored": "восстановлено из резервной копии",
     "call.speakers_swapped": "говорящие поменяны местами",
     "call.rescored": "запрошен пересчёт",
+    "calls.rescored": "начат пересчёт звонков",
     "appeal.made": "обращение менеджера",
     "appeal.accepted": "обращение принято",
     "appeal.declined": "обращение отклонено",
@@ -111,6 +116,7 @@ LIMITS = {
     "worker_limit": "Звонков обрабатывается одновременно",
     "max_attempts": "Запусков одного звонка, прежде чем он считается сбойным",
 }
+RESCORES = {"waiting": "ждёт очереди", "running": "идёт", "done": "завершён", "failed": "прерван", "unknown": "нет сведений"}
 PARTIES = {"manager": "менеджер", "customer": "клиент", "any": "любой"}
 
 

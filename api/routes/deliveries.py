@@ -17,6 +17,7 @@ from api.schemas import AttemptAnswer, DeliveriesAnswer, DeliveryAnswer, ReplayB
 from core import clock
 from db import calls, deliveries, endpoints
 from db.deliveries import Logged
+from tasks import dispatch
 
 router = APIRouter(tags=["Доставки"])
 DeliveryId = Annotated[Id, Path(description="ID доставки, он же заголовок webhook-id")]
@@ -47,6 +48,7 @@ def replay(context: Ctx, _caller: RequiredKey, delivery_id: DeliveryId) -> Repla
     """Отправит тело ещё раз с тем же webhook-id, в каком бы состоянии доставка ни была."""
     with context.database.begin() as session:
         deliveries.replay(session, delivery_id, clock.now())
+    dispatch.deliver_soon(context.database, context.prefect)
     return Replayed(replayed=1)
 
 
@@ -58,7 +60,9 @@ def replay_since(context: Ctx, _caller: RequiredKey, sent: Annotated[ReplayBody,
     with context.database.begin() as session:
         if sent.endpoint_id is not None:
             endpoints.by_id(session, sent.endpoint_id)
-        return Replayed(replayed=deliveries.replay_since(session, sent.endpoint_id, sent.since, clock.now()))
+        count = deliveries.replay_since(session, sent.endpoint_id, sent.since, clock.now())
+    dispatch.deliver_soon(context.database, context.prefect)
+    return Replayed(replayed=count)
 
 
 def _answer(found: list[Logged]) -> DeliveriesAnswer:

@@ -14,14 +14,12 @@ from api.context import Context, Ctx
 from api.openapi import accepts
 from api.routes.calls import CallId
 from api.schemas import Removed, Requested, RescoreBody
-from core import clock, ids
+from core import clock
 from core.errors import NotFound, TransientError
-from core.storage import Storage
 from db import calls, definitions, results, speakers
 from tasks import dispatch
+from tasks.forget import forget
 from tasks.prefect_api import PrefectUnavailable
-
-FORMATS = ("mp3", "wav", "ogg")
 
 router = APIRouter(tags=["Звонки"], prefix="/calls/{call_id}")
 
@@ -51,15 +49,9 @@ def swap_speakers(context: Ctx, caller: RequiredKey, call_id: CallId) -> Request
 
 
 @router.delete("", summary="Удалить звонок и персональные данные", responses=keyed(400, 404))
-def forget(context: Ctx, caller: RequiredKey, call_id: CallId) -> Removed:
-    """Удаляет запись, расшифровку, результаты и доставки; из хранилища аналитики звонок уходит при ближайшей загрузке."""
-    with context.database.read() as session:
-        calls.get(session, call_id)
-        recording = results.recording(session, call_id)
-    # Files first: a call that is gone from the database could not be asked to delete them again.
-    _delete_files(context, call_id, recording.path if recording else None)
-    with context.database.begin() as session:
-        calls.forget(session, call_id, clock.now(), _actor(caller))
+def delete(context: Ctx, caller: RequiredKey, call_id: CallId) -> Removed:
+    """Удаляет запись, расшифровку, результаты, доставки и запуски; из хранилища аналитики звонок уходит при ближайшей загрузке."""
+    forget(context.database, context.settings, context.prefect, call_id, _actor(caller))
     return Removed()
 
 
@@ -75,13 +67,6 @@ def _judge_again(context: Context, call_id: str, checklist_id: str | None) -> No
     except NotFound as error:
         # The call is known: it is Prefect that has no such deployment yet.
         raise PrefectUnavailable from error
-
-
-def _delete_files(context: Context, call_id: str, path: str | None) -> None:
-    storage, name = Storage(context.settings), ids.stable_id("rec", call_id)
-    storage.part(name).unlink(missing_ok=True)
-    for one in {path, *(f"{name}.{extension}" for extension in FORMATS)} - {None}:
-        storage.delete(str(one))
 
 
 def _refuse_unheard(session: Session, call_id: str) -> None:

@@ -31,6 +31,8 @@ SAMPLE = File(__file__).parents[1] / "samples" / "self_test.ogg"
 SAMPLE_URL = "https://self-test.invalid/self_test.ogg"
 NAME = "selftest"  # manager, deal and stage of the sample call
 SENDERS = 8  # addresses that are tried at once
+UTTERANCES = {"ru": "реплик", "en": "utterances"}
+SILENCE = {"ru": "В образцовой записи не услышана речь.", "en": "No speech was heard in the sample."}
 
 router = APIRouter(tags=["Проверка"], prefix="/self-test")
 
@@ -105,9 +107,9 @@ def _report(session: Session, call: Call, tests: list[TestAnswer], language: str
 
 
 def _steps(session: Session, call: Call, language: str) -> list[SelfTestStep]:
-    failed = call.reason[language] if call.reason else ""
+    failed = _failure(call, language)
     heard = results.transcript(session, call.call_id)
-    steps = [_step("transcribed", heard is not None, failed, f"{len(heard.utterances)} utterances" if heard else "")]
+    steps = [_step("transcribed", heard is not None, failed, f"{UTTERANCES[language]}: {len(heard.utterances)}" if heard else "")]
     kinds: tuple[tuple[str, results.Kind], ...] = (("checklists", "checklist"), ("tables", "table"))
     for name, kind in kinds:
         rows = results.current(session, call.call_id, kind)
@@ -119,6 +121,13 @@ def _steps(session: Session, call: Call, language: str) -> list[SelfTestStep]:
     return [*steps, _step("webhooks", arrived, dead or failed, f"{len(sent)}")]
 
 
+def _failure(call: Call, language: str) -> str:
+    """Why nothing more will come of the call; empty while it may."""
+    if call.status == "no_speech":
+        return SILENCE[language]
+    return str(call.reason[language]) if call.reason else ""
+
+
 def _step(name: str, ok: bool, failed: str, detail: str) -> SelfTestStep:
     status = "ok" if ok else "failed" if failed else "waiting"
-    return SelfTestStep.model_validate({"name": name, "status": status, "detail": failed or detail})
+    return SelfTestStep.model_validate({"name": name, "status": status, "detail": detail if ok else failed or detail})

@@ -21,6 +21,7 @@ from api.openapi import accepts
 from api.schemas import Accepted, Upload
 from core import clock
 from core.errors import AddressRefused, BadAudio, InvalidInput, NotFound, RopError
+from core.failpoints import failpoint
 from core.settings import Settings
 from db import calls, directory
 from db.calls import CallExists, NewCall
@@ -49,6 +50,7 @@ async def audio_upload(request: Request) -> JSONResponse:
     if context.settings.probe == "on" and context.probes.available_tokens:
         new = await to_thread.run_sync(_probed, context, new, limiter=context.probes)
     await wrap_future(context.writer.submit(partial(_accept, new)))
+    failpoint("accept.after_commit")
     context.starter.start(new.call_id)
     return JSONResponse({"status": "queued", "call_id": new.call_id})
 

@@ -20,6 +20,7 @@ from core.errors import InvalidInput
 from db import definitions, endpoints
 from db.endpoints import OwnerKind
 from db.models import Endpoint
+from tasks import dispatch
 from tasks.webhooks import Tested, send_test
 
 router = APIRouter(tags=["Настройки"], prefix="/settings/webhooks")
@@ -41,8 +42,9 @@ def set_url(context: Ctx, caller: RequiredKey, sent: Annotated[WebhookBody, Depe
     context.http.check(sent.url)
     at = clock.now()
     with context.database.begin() as session:
-        endpoint = endpoints.set_url(session, OWNERS[sent.kind], _owner(session, sent, caller), sent.url, at)
-        return SecretAnswer(webhook=answer(endpoint), secret=endpoints.live_secrets(session, endpoint.endpoint_id, at)[0])
+        endpoint = endpoints.set_url(session, context.secret, OWNERS[sent.kind], _owner(session, sent, caller), sent.url, at)
+        secret = endpoints.live_secrets(session, context.secret, endpoint.endpoint_id, at)[0]
+        return SecretAnswer(webhook=answer(endpoint), secret=secret)
 
 
 @router.post(
@@ -56,7 +58,7 @@ def rotate_secret(
 ) -> SecretAnswer:
     """Выдаёт новый секрет; прежний подписывает рядом с ним ещё `overlap_hours` часов."""
     with context.database.begin() as session:
-        secret = endpoints.rotate(session, endpoint_id, clock.now(), timedelta(hours=sent.overlap_hours))
+        secret = endpoints.rotate(session, context.secret, endpoint_id, clock.now(), timedelta(hours=sent.overlap_hours))
         return SecretAnswer(webhook=answer(endpoints.by_id(session, endpoint_id)), secret=secret)
 
 
@@ -71,7 +73,9 @@ def enable(context: Ctx, _caller: RequiredKey, endpoint_id: EndpointId) -> Endpo
     """Снова отправляет на адрес, отключённый после ответа 410 или долгих отказов."""
     with context.database.begin() as session:
         endpoints.enable(session, endpoint_id)
-        return answer(endpoints.by_id(session, endpoint_id))
+        enabled = answer(endpoints.by_id(session, endpoint_id))
+    dispatch.deliver_soon(context.database, context.prefect)
+    return enabled
 
 
 @router.delete("/{endpoint_id}", summary="Убрать адрес webhook", responses=keyed(400, 404))

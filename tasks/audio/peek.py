@@ -14,7 +14,8 @@ def peek(url: str, settings: Settings, http: Guarded) -> None:
 
     Raises:
         BadAudio: positive proof: another format, nothing at all, or larger than the limit.
-        AddressRefused: the URL or a redirect leads where we do not go; it never will, so the sender should know now.
+        AddressRefused: the URL or a redirect leads where we do not go. It proves nothing about the recording: the ingress takes the call
+            with a warning, and the download ends it with this reason unless the address is opened first.
     """
     wanted = {"Range": f"bytes=0-{settings.probe_bytes - 1}"}
     try:

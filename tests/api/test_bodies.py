@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.api.conftest import UPLOAD, Api
 
@@ -63,6 +64,14 @@ def test_numbers_are_taken_as_ids(api: Api) -> None:
 def test_unknown_fields_and_files_are_ignored(api: Api) -> None:
     files = {name: (None, value) for name, value in (UPLOAD | {"comment": "x"}).items()} | {"record": ("a.mp3", b"ID3", "audio/mpeg")}
     assert accepted(post(api, files=files))
+
+
+def test_the_names_of_unknown_fields_are_logged_and_their_values_are_not(api: Api) -> None:
+    with capture_logs() as lines:
+        assert accepted(post(api, json=UPLOAD | {"comment": "тайное слово", "deal": 1}))
+    [line] = [line for line in lines if line["event"] == "unknown_fields"]
+    assert (line["fields"], line["count"]) == (["comment", "deal"], 2)
+    assert "тайное" not in str(lines)
 
 
 def test_an_empty_optional_form_field_was_not_sent(api: Api) -> None:

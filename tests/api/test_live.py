@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from db.engine import Database
 from db.models import Call
 from tests.api.conftest import UPLOAD
 from tests.peers.api_server import Server, serve
@@ -114,12 +115,19 @@ def test_of_fifty_identical_posts_one_is_accepted_and_one_run_made(server: Serve
         assert session.scalar(select(func.count()).where(Call.call_id == "fifty")) == 1
 
 
-def test_the_limit_is_exact_over_all_processes(tmp_path: Path) -> None:
-    with serve(tmp_path, workers=2, rate_limit="60", prefect_api_url="http://127.0.0.1:1/api") as server:
+@pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
+def test_the_limit_is_exact_over_all_processes(tmp_path: Path, database: Database) -> None:
+    more = {"rate_limit": "60", "prefect_api_url": "http://127.0.0.1:1/api"}
+    url = database.engine.url.render_as_string(hide_password=False)
+    with serve(tmp_path, workers=2, database_url=url, **more) as server:
 
-        def ask(_: int) -> int:
-            return httpx.get(f"{server.url}/api/v1/deliveries", params={"apiKey": server.key}, trust_env=False, timeout=60).status_code
+        def ask(_: int) -> httpx.Response:
+            return httpx.get(f"{server.url}/api/v1/deliveries", params={"apiKey": server.key}, trust_env=False, timeout=60)
 
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(ask, range(150)))
-    assert (answers.count(200), answers.count(429)) == (60, 90)
+        polls = httpx.get(f"{server.url}/api/v1/tables/call-ready?tab=t&call=c&apiKey={server.key}", trust_env=False)
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(200), statuses.count(429)) == (60, 90)
+    assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in answers if answer.status_code == 429)
+    assert polls.status_code == 404, "polling has a bucket of its own"

@@ -6,8 +6,9 @@ import hashlib
 
 from checklists.transcript import Transcript
 from core import clock
+from core.secrets import server_secret
 from core.storage import Storage
-from db import calls, results
+from db import calls, endpoints, results
 from db.models import TranscriptRow
 from tests.api.conftest import Api
 from tests.peers.webhook_peer import Reply, WebhookPeer
@@ -39,9 +40,7 @@ def test_every_address_gets_a_test_event(api: Api) -> None:
     with WebhookPeer() as good, WebhookPeer([Reply(503)]) as bad:
         api.post("/settings/webhooks", {"kind": "events", "url": good.url()})
         with api.database.begin() as session:
-            from db import endpoints
-
-            endpoints.set_url(session, "table", "TBL_1", bad.url(), clock.now())
+            endpoints.set_url(session, server_secret(api.settings), "table", "TBL_1", bad.url(), clock.now())
         tests = api.post("/self-test").json()["tests"]
         assert {(t["delivered"], t["status_code"]) for t in tests} == {(True, 200), (False, 503)}
         assert len(good.received) == len(bad.received) == 1

@@ -62,7 +62,7 @@ def test_without_prefect_nobody_waits_and_the_calls_stay_for_the_reconciler(tmp_
     begun = time.monotonic()
     for call_id in [*IDS, "unknown"]:
         starter.start(call_id)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 5
     starter.close()
     with database.read() as session:
         assert [call.call_id for call in calls.untriggered(session, clock.now(), 10)] == IDS

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from core import clock
 from core.errors import BadAudio
 from core.secrets import server_secret
-from db import keys
+from db import calls, keys
 from db.models import Call, Manager
 from tests.api.conftest import UPLOAD, Api, build
 from tests.peers.file_peer import FilePeer, serve, silent, status
@@ -121,7 +121,11 @@ def test_a_repeat_tells_the_present_state(both: Api) -> None:
     body = first.json()
     assert (body["code"], body["status"], body["call_id"]) == ("call_exists", "queued", "call_1")
     assert datetime.fromisoformat(body["received_at"]) == stored(both).received_at
-    both.end("call_1", "done")
+    with both.database.begin() as session:
+        token = calls.claim(session, "call_1", "run", clock.now(), 60).token
+    assert both.upload().json()["status"] == "processing"
+    with both.database.begin() as session:
+        calls.finish(session, "call_1", token, "done", clock.now())
     assert both.upload().json()["status"] == "done"
     assert stored(both).audio_url == UPLOAD["audio_url"]
 
@@ -173,6 +177,12 @@ def test_a_database_that_cannot_commit_is_503(api: Api) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
+def test_a_probe_that_is_off_asks_nobody(api: Api) -> None:
+    with FilePeer({"/a": serve(b"<!doctype html>")}) as crm:
+        assert api.upload(audio_url=crm.url("/a")).status_code == 200
+        assert crm.requests == []
+
+
 def test_the_probe_lets_audio_pass(probing: Api) -> None:
     with FilePeer({"/a": serve(SAMPLE.read_bytes())}) as crm:
         assert probing.upload(audio_url=crm.url("/a")).status_code == 200
@@ -199,7 +209,7 @@ def test_whatever_proves_nothing_is_accepted(probing: Api, behaviour: Any) -> No
     started = clock.monotonic()
     with FilePeer({"/a": behaviour}) as crm:
         assert probing.upload(audio_url=crm.url("/a")).status_code == 200
-    assert clock.monotonic() - started < 3
+    assert clock.monotonic() - started < 15
 
 
 def test_a_file_server_that_hangs_holds_up_nobody_else(probing: Api) -> None:
@@ -207,9 +217,9 @@ def test_a_file_server_that_hangs_holds_up_nobody_else(probing: Api) -> None:
         posts = [pool.submit(probing.upload, call_id=f"c{i}", audio_url=crm.url("/a")) for i in range(60)]
         started = clock.monotonic()
         assert probing.get("/tables/call-ready", tab="t", call="c").status_code == 404
-        assert clock.monotonic() - started < 2
+        assert clock.monotonic() - started < 5
         assert [post.result().status_code for post in posts] == [200] * 60
-        assert clock.monotonic() - started < 10
+        assert clock.monotonic() - started < 20  # one after another they would take thirty
 
 
 def test_an_unreachable_or_unknown_server_is_accepted(probing: Api) -> None:

@@ -67,6 +67,7 @@ class TestGood:
 
 BROKEN = {
     "no YAML": ("a: [1,", 1, "не YAML"),
+    "a control character": (GOOD.replace("поздоровался", "по\x00здоровался"), 8, "0x0000"),
     "empty": ("", 1, "файл пуст"),
     "not said what it is": ("id: x\n", 1, "schema"),
     "unknown kind": ("schema: checklist/v9\n", 1, "checklist/v9"),

@@ -27,6 +27,7 @@ from tests.peers.sockets import Listener, canary, read_head
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
 OPEN = "127.0.0.2"  # the one address of these tests that may be reached
+LATE = 15.0  # seconds: far above every limit set here, far below the minute for which the peers would go on
 
 
 @dataclass
@@ -212,22 +213,22 @@ class TestDeadlines:
                 body_of(Guarded(settings), url, seconds=0.5)
             spent = time.monotonic() - begun
         assert caught.value.reason == "timeout"
-        assert 0.4 < spent < 5  # the peer would go on for a minute
+        assert 0.4 < spent < LATE
 
     def test_one_silence_may_be_shorter_than_the_whole(self, settings: Settings) -> None:
         with FilePeer({"/a": silent()}, OPEN) as peer:
             begun = time.monotonic()
-            with pytest.raises(Unreachable), Guarded(settings).get_stream(peer.url("/a"), deadline=Deadline(30), read_seconds=0.3):
+            with pytest.raises(Unreachable), Guarded(settings).get_stream(peer.url("/a"), deadline=Deadline(60), read_seconds=0.3):
                 pass
-        assert time.monotonic() - begun < 0.8
+        assert time.monotonic() - begun < LATE
 
     def test_a_receiver_that_reads_nothing_is_cut_off_in_time(self, settings: Settings) -> None:
-        with Listener(lambda connection: read_head(connection) and listener.pause(30) and None, OPEN) as listener:
+        with Listener(lambda connection: read_head(connection) and listener.pause(60) and None, OPEN) as listener:
             begun = time.monotonic()
             with pytest.raises(Unreachable) as caught:
                 Guarded(settings).post(listener.url, bytes(30_000_000), {}, Deadline(0.5))
         assert caught.value.reason == "timeout"
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < LATE
 
     def test_an_address_that_does_not_answer_costs_the_connect_time_alone(self, tmp_path: Path) -> None:
         full = socket.socket()
@@ -241,8 +242,8 @@ class TestDeadlines:
         settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", connect_seconds=0.4)  # type: ignore[arg-type]
         begun = time.monotonic()
         with pytest.raises(Unreachable):
-            body_of(Guarded(settings), f"http://{OPEN}:{port}/", seconds=10)
-        assert time.monotonic() - begun < 1.0
+            body_of(Guarded(settings), f"http://{OPEN}:{port}/", seconds=60)
+        assert time.monotonic() - begun < LATE
         for one in (full, *waiting):
             one.close()
 
@@ -254,16 +255,16 @@ class TestDeadlines:
 class TestAnswers:
     def test_ten_megabytes_of_answer_are_not_read(self, settings: Settings) -> None:
         with FilePeer({"/hook": endless(b"x" * 65536)}, OPEN) as peer:
-            given = Guarded(settings).post(peer.url("/hook"), b"{}", {}, Deadline(5))
+            given = Guarded(settings).post(peer.url("/hook"), b"{}", {}, Deadline(60))
         assert given.status == 200
         assert given.body_head == b"x" * settings.webhook_read_bytes
-        assert given.seconds < 2
+        assert given.seconds < LATE
 
     def test_the_status_counts_though_the_body_never_ends(self, settings: Settings) -> None:
         with FilePeer({"/hook": drip(bytes(1000), 0.05)}, OPEN) as peer:
             given = Guarded(settings).post(peer.url("/hook"), b"{}", {}, Deadline(0.5))
         assert given.status == 200
-        assert given.seconds < 0.9
+        assert given.seconds < LATE
 
     def test_nothing_is_decompressed(self, settings: Settings) -> None:
         with FilePeer({"/a": serve(b"\x1f\x8b not really", Content_Encoding="gzip")}, OPEN) as peer:
@@ -345,12 +346,12 @@ class TestLines:
             assert peer.listener.connections == 5
 
     def test_a_kept_connection_obeys_the_deadline_of_its_present_post(self, settings: Settings) -> None:
-        with WebhookPeer([Reply(), Reply(after=5)], OPEN) as peer, Lines() as lines:
+        with WebhookPeer([Reply(), Reply(after=60)], OPEN) as peer, Lines() as lines:
             Guarded(settings).post(peer.url(), b"{}", {}, Deadline(30), lines)
             begun = time.monotonic()
             with pytest.raises(Unreachable):
                 Guarded(settings).post(peer.url(), b"{}", {}, Deadline(0.3), lines)
-            assert time.monotonic() - begun < 0.8
+            assert time.monotonic() - begun < LATE
             assert peer.connections == 1
 
     def test_an_answer_that_was_not_read_to_its_end_ends_the_connection(self, settings: Settings) -> None:

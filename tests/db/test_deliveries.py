@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import NotFound
 from core.settings import Settings
-from db import calls, deliveries, endpoints
+from db import calls, deliveries, endpoints, export
 from db.deliveries import SCHEDULE, Attempt
 from db.engine import Database
 from db.models import Delivery
@@ -25,7 +25,7 @@ def after(seconds: float) -> datetime:
 def put(database: Database, owner: str = "sales", call_id: str | None = None, revision: int = 1, body: bytes = b"{}") -> str | None:
     """Enqueue one webhook for the owner's address; its id, or None for a repeat."""
     with database.begin() as session:
-        endpoint = endpoints.set_url(session, "checklist", owner, f"https://{owner}.test/", AT)
+        endpoint = endpoints.set_url(session, (b"server",), "checklist", owner, f"https://{owner}.test/", AT)
         row = deliveries.enqueue(
             session,
             call_id=call_id,
@@ -299,3 +299,26 @@ def test_a_call_that_is_deleted_while_its_webhook_is_sent_disturbs_nobody(databa
     with database.begin() as session:
         met = [(one, Attempt(AT, 0.1, 200)) for one in claimed]
         assert deliveries.record_all(session, met, settings) == ["delivered"]
+
+
+def test_what_became_of_a_delivery_is_news_for_the_warehouse(database: Database, settings: Settings) -> None:
+    for call_id in ("call-1", "call-2"):
+        known_call(database, call_id)
+        put(database, call_id=call_id)
+        put(database, call_id=call_id, revision=2)
+    put(database, revision=3)
+    claimed = claim(database)
+    with database.begin() as session:
+        deliveries.record_all(session, [(one, Attempt(AT, 0.1, 400, hopeless=True)) for one in claimed], settings)
+    assert waiting(database) == ["call-1", "call-2"]
+    with database.begin() as session:
+        deliveries.replay(session, next(one.delivery_id for one in claimed if one.call_id == "call-2"), AT)
+    assert waiting(database) == ["call-2"]
+
+
+def waiting(database: Database) -> list[str]:
+    """Calls that the loader has to look at again; they are loaded by asking."""
+    with database.begin() as session:
+        pending = export.pending(session, 0, 100)
+        export.mark_loaded(session, pending.without(()), AT)
+    return sorted(call_id for _, call_id in pending.rows)

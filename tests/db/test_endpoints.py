@@ -6,29 +6,54 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from core.errors import NotFound
+from core.secrets import Unreadable
 from db import deliveries, endpoints
 from db.engine import Database
+from db.models import EndpointSecret
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+SERVER = (b"server",)
 
 
 def make(database: Database, url: str = "https://crm.test/hook") -> str:
     with database.begin() as session:
-        return endpoints.set_url(session, "checklist", "sales", url, AT).endpoint_id
+        return endpoints.set_url(session, SERVER, "checklist", "sales", url, AT).endpoint_id
 
 
 def secrets_at(database: Database, endpoint_id: str, at: datetime) -> list[str]:
     with database.read() as session:
-        return endpoints.live_secrets(session, endpoint_id, at)
+        return endpoints.live_secrets(session, SERVER, endpoint_id, at)
 
 
 def test_a_new_address_gets_a_standard_secret_at_once(database: Database) -> None:
     [secret] = secrets_at(database, make(database), AT)
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
+
+
+def test_the_database_never_holds_a_secret_in_the_clear(database: Database) -> None:
+    endpoint_id = make(database)
+    [secret] = secrets_at(database, endpoint_id, AT)
+    with database.read() as session:
+        [row] = session.scalars(select(EndpointSecret)).all()
+        assert secret.removeprefix("whsec_") not in row.secret
+        with pytest.raises(Unreadable):
+            endpoints.live_secrets(session, (b"another",), endpoint_id, AT)
+
+
+def test_secrets_are_sealed_anew_under_a_new_server_secret(database: Database) -> None:
+    endpoint_id = make(database)
+    before = secrets_at(database, endpoint_id, AT)
+    with database.begin() as session:
+        assert endpoints.reseal(session, (b"new", *SERVER)) == 1
+    with database.read() as session:
+        assert endpoints.live_secrets(session, (b"new",), endpoint_id, AT) == before
+        with pytest.raises(Unreadable):
+            endpoints.live_secrets(session, SERVER, endpoint_id, AT)
 
 
 def test_an_owner_has_one_address_and_keeps_its_secret_when_it_moves(database: Database) -> None:
@@ -45,7 +70,7 @@ def test_rotation_keeps_two_secrets_for_the_overlap(database: Database) -> None:
     endpoint_id = make(database)
     [old] = secrets_at(database, endpoint_id, AT)
     with database.begin() as session:
-        new = endpoints.rotate(session, endpoint_id, AT, DAY)
+        new = endpoints.rotate(session, SERVER, endpoint_id, AT, DAY)
     assert secrets_at(database, endpoint_id, AT) == [new, old]
     assert secrets_at(database, endpoint_id, AT + DAY - timedelta(seconds=1)) == [new, old]
     assert secrets_at(database, endpoint_id, AT + DAY) == [new]
@@ -54,15 +79,15 @@ def test_rotation_keeps_two_secrets_for_the_overlap(database: Database) -> None:
 def test_a_second_rotation_ends_the_oldest_secret(database: Database) -> None:
     endpoint_id = make(database)
     with database.begin() as session:
-        second = endpoints.rotate(session, endpoint_id, AT, DAY)
-        third = endpoints.rotate(session, endpoint_id, AT + timedelta(hours=1), DAY)
+        second = endpoints.rotate(session, SERVER, endpoint_id, AT, DAY)
+        third = endpoints.rotate(session, SERVER, endpoint_id, AT + timedelta(hours=1), DAY)
     assert secrets_at(database, endpoint_id, AT + timedelta(hours=1)) == [third, second]
 
 
 def test_an_overlap_of_nothing_ends_the_old_secret_now(database: Database) -> None:
     endpoint_id = make(database)
     with database.begin() as session:
-        new = endpoints.rotate(session, endpoint_id, AT, timedelta(0))
+        new = endpoints.rotate(session, SERVER, endpoint_id, AT, timedelta(0))
     assert secrets_at(database, endpoint_id, AT) == [new]
 
 
@@ -70,7 +95,7 @@ def test_a_disabled_address_is_enabled_by_hand_or_by_a_new_url(database: Databas
     endpoint_id = make(database)
     for heal in (
         lambda s: endpoints.enable(s, endpoint_id),
-        lambda s: endpoints.set_url(s, "checklist", "sales", "https://crm.test/2", AT),
+        lambda s: endpoints.set_url(s, SERVER, "checklist", "sales", "https://crm.test/2", AT),
     ):
         with database.begin() as session:
             endpoints.disable(session, endpoint_id, AT, "gone")
@@ -119,4 +144,4 @@ def test_unknown_addresses_are_not_found(database: Database) -> None:
             with pytest.raises(NotFound):
                 act(session, "ep_none")
         with pytest.raises(NotFound):
-            endpoints.rotate(session, "ep_none", AT, DAY)
+            endpoints.rotate(session, SERVER, "ep_none", AT, DAY)

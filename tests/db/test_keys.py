@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from core import clock
 from core.errors import NotFound
+from core.secrets import Secrets
 from db import keys
 from db.engine import Database
 from db.models import Audit
 
 NOW = clock.now()
-SECRET = b"server secret"
+SECRET = (b"server secret",)
 
 
 def create(database: Database, **values: object) -> keys.NewKey:
@@ -22,7 +23,7 @@ def create(database: Database, **values: object) -> keys.NewKey:
         return keys.create(session, SECRET, "CRM", NOW, **values)  # type: ignore[arg-type]
 
 
-def find(database: Database, plain: str, at: datetime = NOW, secret: bytes = SECRET) -> keys.Key | None:
+def find(database: Database, plain: str, at: datetime = NOW, secret: Secrets = SECRET) -> keys.Key | None:
     with database.engine.connect() as connection:
         return keys.find(connection, secret, plain, at)
 
@@ -45,11 +46,23 @@ def test_the_form_is_readable_and_carries_256_bits(database: Database) -> None:
     assert len(keys.ALPHABET) ** keys.RANDOM_CHARS >= 2**256
 
 
+def test_a_key_stays_valid_while_the_server_secret_it_was_made_with_is_known(database: Database) -> None:
+    old = create(database)
+    both = (b"new", *SECRET)
+    assert find(database, old.plain, secret=both) is not None
+    with database.begin() as session:
+        new = keys.create(session, both, "CRM", NOW)
+        keys.revoke(session, old.key_id, NOW)
+    assert find(database, new.plain, secret=(b"new",)) is not None
+    assert find(database, new.plain) is None
+    assert find(database, old.plain, secret=both) is None
+
+
 def test_a_typo_another_server_secret_and_rubbish_open_nothing(database: Database) -> None:
     plain = create(database).plain
     typo = plain[:-1] + ("a" if plain[-1] != "a" else "b")
     assert find(database, typo) is None
-    assert find(database, plain, secret=b"another server") is None
+    assert find(database, plain, secret=(b"another server",)) is None
     assert all(find(database, rubbish) is None for rubbish in ("", "rop_", plain + " ", plain * 100, "\x00", "ключ"))
 
 

@@ -11,12 +11,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from bench import _house as houses
+from bench._house import House
 from core import clock
 from core.settings import Settings
 from db import users
 from db.engine import Database
-from tests.pages import house as houses
-from tests.pages.house import House
 
 SITE = "http://testserver"
 Visit = Callable[..., TestClient]

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench import _house as houses
+from bench._browser import browser, visitor
+from bench._house import CHECKLIST, STAGES, TABLE, House, served, tone
+from checklists.definitions import Checklist
+from core import clock
+from db import definitions
 from tasks.load import load_pending
-from tests.pages import house as houses
-from tests.pages.browsing import browser, visitor
-from tests.pages.house import CHECKLIST, STAGES, TABLE, served, tone
+from warehouse import quality
 
 TARGET = Path(__file__).parents[2] / "docs" / "screenshots"
 COLOURS = 96
@@ -31,6 +35,9 @@ PAGES = {
     "checklist": f"/settings/checklists/{CHECKLIST}",
     "yaml": f"/settings/checklists/{CHECKLIST}/yaml",
     "table": f"/settings/tables/{TABLE}",
+    "versions": f"/settings/checklists/{CHECKLIST}/versions",
+    "rescoring": "/settings/rescoring?since=2026-01-01",
+    "quality": "/settings/quality",
     "connection": "/settings/connection",
     "people": "/settings/people",
 }
@@ -42,6 +49,7 @@ def main() -> None:
         house = houses.build(Path(folder) / "home")
         house.furnish()
         house.webhook()
+        _second_version(house)
         house.month()
         good = [stage for stage in STAGES if stage not in ("next_step", "presentation")]
         house.call("call_12345_20250619", passed=good, skipped=["objection"], sound=tone(Path(folder) / "tone.wav", 90))
@@ -49,6 +57,7 @@ def main() -> None:
         house.fail("call_broken", manager="mgr_002")
         house.accept("call_waiting", "mgr_003")
         load_pending(house.database, house.settings)
+        quality.check_apart(house.settings)
         with served(house) as base, browser() as chromium:
             for look, options in LOOKS.items():
                 with visitor(chromium, base, "admin", **options) as seen:
@@ -56,6 +65,15 @@ def main() -> None:
                         page = seen.open(path)
                         page.wait_for_timeout(300)
                         _save(page.screenshot(), TARGET / f"{name}-{look}.png")
+
+
+def _second_version(house: House) -> None:
+    """The checklist as somebody changed it, for the page that compares versions."""
+    with house.database.begin() as session:
+        first = definitions.load(session, "checklist", CHECKLIST)
+        assert isinstance(first, Checklist)
+        stages = [s.model_copy(update={"weight": 2}) if s.id == "price" else s for s in first.stages if s.id != "goodbye"]
+        definitions.apply(session, first.model_copy(update={"stages": tuple(stages)}), "head", clock.now())
 
 
 def _save(picture: bytes, path: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from bench._house import CHECKLIST, House, tone
 from tests.pages.conftest import Visit
-from tests.pages.house import CHECKLIST, House, tone
 
 READ = ("/", "/calls", "/calls/mine", "/calls/mine/receipt", "/account")
 STAFF = ("/managers", "/managers/mgr_001", "/offices", "/settings/checklists", "/settings/tables", "/settings/connection", "/calls.csv")
-EDITORS = ("/settings/checklists/new",)
+EDITORS = ("/settings/checklists/new", "/settings/rescoring", "/settings/rescoring/history")
+INSPECTORS = ("/settings/quality",)
 ADMIN = ("/settings/people", "/settings/audit")
 MARK = {"checklist": CHECKLIST, "stage": "price", "score": "1", "reason": "прозвучало"}
 ALLOWED = {
-    "admin": READ + STAFF + EDITORS + ADMIN,
+    "admin": READ + STAFF + EDITORS + INSPECTORS + ADMIN,
     "head": READ + STAFF + EDITORS,
-    "analyst": READ + STAFF,
+    "analyst": READ + STAFF + INSPECTORS,
     "manager": READ,
 }
 POSTS = {
@@ -26,6 +27,7 @@ POSTS = {
     "/calls/mine/rescore": ("admin", "head"),
     "/calls/mine/swap": ("admin", "head"),
     "/calls/mine/replay": ("admin", "head"),
+    "/calls/theirs/delete": ("admin",),
     "/settings/checklists/draft": ("admin", "head"),
     "/settings/checklists/check": ("admin", "head"),
     "/settings/checklists/sales/switch": ("admin", "head"),
@@ -38,6 +40,7 @@ POSTS = {
     "/settings/deliveries/replay": ("admin", "head"),
     "/settings/deliveries/x/replay": ("admin", "head"),
     "/settings/self-test": ("admin", "head"),
+    "/settings/rescoring": ("admin", "head"),
     "/settings/keys": ("admin",),
     "/settings/keys/x/rotate": ("admin",),
     "/settings/keys/x/revoke": ("admin",),
@@ -60,6 +63,7 @@ def test_a_role_opens_its_own_pages_and_no_others(visit: Visit, house: House) ->
 
 def test_a_change_needs_its_right(visit: Visit, house: House) -> None:
     house.call("mine")
+    house.call("theirs")
     people = {role: visit(role) for role in ROLES}
     stranger = visit(None)
     for path, allowed in POSTS.items():

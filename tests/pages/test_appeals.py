@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bench._house import CHECKLIST, House
 from core import clock
 from core.errors import NotFound
 from db import appeals, marks, overview
 from db.overview import CallFilter
-from tests.pages.house import CHECKLIST, House
 
 NOW = clock.now()
 

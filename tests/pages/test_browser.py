@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from bench import _house as houses
+from bench._browser import Seen, browser, visitor
+from bench._house import CHECKLIST, STAGES, TABLE, TALK, House, served, tone
 from tasks.load import load_pending
-from tests.pages import house as houses
-from tests.pages.browsing import Seen, browser, visitor
-from tests.pages.house import CHECKLIST, STAGES, TABLE, TALK, House, served, tone
+from warehouse import data_docs, quality
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 PAGES = (
@@ -31,6 +33,8 @@ PAGES = (
     f"/settings/checklists/{CHECKLIST}/versions",
     "/settings/checklists/new",
     f"/settings/tables/{TABLE}",
+    "/settings/rescoring?since=2026-01-01",
+    "/settings/quality",
     "/settings/connection",
     "/settings/people",
     "/settings/audit",
@@ -61,8 +65,20 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made.fail("failed")
     made.accept("waiting")
     load_pending(made.database, made.settings)
+    _check_data(made)
     yield made
     made.database.dispose()
+
+
+def _check_data(made: House) -> None:
+    """A quality report as the hourly checks leave it, without their half a minute."""
+    docs = quality.docs(made.settings)
+    (docs / "expectations").mkdir(parents=True)
+    (docs / "expectations" / "fact_call.html").write_text(f"<html><head></head><body><h1>fact_call</h1>{EVIL}</body></html>")
+    data_docs.seal(docs)
+    broken = {"table": "fact_call", "about": "Звонок встречается один раз.", "severity": "critical", "count": 1, "examples": [EVIL]}
+    found = {"checks": 79, "broken": [broken], "pages": "", "at": "2026-11-23T09:00:00+00:00", "seconds": 4.2}
+    (quality.folder(made.settings) / quality.REPORT).write_text(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +268,27 @@ def test_the_theme_and_the_language_change_by_a_button(head: Seen) -> None:
     page.get_by_role("button", name="English").click()
     expect(page.locator("h1")).to_have_text("Calls")
     page.get_by_role("button", name="Русский").click()
+
+
+def test_the_data_docs_open_from_the_connection_page_without_script(chromium: Browser, base: str) -> None:
+    with visitor(chromium, base, "analyst") as seen:
+        page = seen.open("/settings/connection")
+        page.get_by_role("link", name="Качество данных").click()
+        expect(page.get_by_text("Звонок встречается один раз.")).to_be_visible()
+        page.get_by_role("link", name="Подробно по таблицам").click()
+        page.get_by_role("link", name="ожидания").click()
+        expect(page.locator("h1")).to_have_text("fact_call")
+        assert page.evaluate("self.origin") == "null"
+        assert seen.trouble == []
+
+
+def test_calls_are_counted_before_they_are_scored_again(head: Seen) -> None:
+    page = head.open("/settings/checklists")
+    page.get_by_role("link", name="Пересчитать звонки").click()
+    page.get_by_role("button", name="Посчитать звонки").click()
+    expect(page.get_by_role("heading", name="Будет пересчитано")).to_be_visible()
+    page.get_by_role("button", name="Начать пересчёт").click()
+    expect(page.locator(".flash")).to_contain_text("Prefect не отвечает")
 
 
 def test_the_menu_of_a_phone_opens(chromium: Browser, base: str) -> None:

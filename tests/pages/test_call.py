@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bench._house import CHECKLIST, STAGES, House, talk, tone
 from checklists.definitions import Checklist
 from checklists.finalise import finalise
 from checklists.findings import CriterionFinding, Findings, StageFinding, Usage
 from core import clock
-from db import calls, definitions, deliveries, results
+from db import calls, definitions, deliveries, erasure, results
 from tests.pages.conftest import Visit
-from tests.pages.house import CHECKLIST, STAGES, House, talk, tone
 
 PRICE = {"checklist": CHECKLIST, "stage": "price"}
 
@@ -213,3 +213,30 @@ def test_without_a_recording_the_words_stay_readable(visit: Visit, house: House)
     page = head.get("/calls/c1").text
     assert "<audio" not in page
     assert page.count('class="line ') == 15
+
+
+def test_an_administrator_deletes_a_call_after_a_second_look(visit: Visit, house: House, sound: Path) -> None:
+    house.webhook()
+    house.call("c1", sound=sound)
+    admin = visit("admin")
+    page = admin.get("/calls/c1").text
+    assert re.search(r"<details[^>]*><summary>Удалить звонок</summary>.*?action=\"/calls/c1/delete\" data-ask=", page, re.DOTALL)
+    assert "/calls/c1/delete" not in visit("head").get("/calls/c1").text
+    answer = admin.post("/calls/c1/delete")
+    assert answer.headers["location"] == "/calls"
+    page = admin.get("/calls").text
+    assert "Звонок удалён." in page
+    assert "/calls/c1" not in page
+    assert admin.get("/calls/c1").status_code == 404
+    assert "звонок удалён" in admin.get("/settings/audit").text
+    assert not [file for file in Path(house.settings.audio_url).rglob("*") if file.is_file()]
+
+
+def test_a_call_without_its_text_keeps_its_score(visit: Visit, house: House) -> None:
+    house.call("c1", passed=["greeting"])
+    with house.database.begin() as session:
+        erasure.erase_text(session, "c1", clock.now())
+    page = visit("head").get("/calls/c1").text
+    assert "Текст разговора удалён по сроку хранения." in page
+    assert "12,5\u00a0%" in page
+    assert "Меня зовут Анна" not in page

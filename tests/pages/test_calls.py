@@ -14,12 +14,12 @@ from fastapi.testclient import TestClient
 from openpyxl import load_workbook
 
 from api.app import create_app
+from bench import _house as houses
+from bench._house import CHECKLIST, PASSWORD, STAGES, TALK, House
 from core import clock
 from db import directory, marks
 from db.directory import ManagerInput
-from tests.pages import house as houses
 from tests.pages.conftest import SITE, Visit
-from tests.pages.house import CHECKLIST, PASSWORD, STAGES, TALK, House
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from bench._house import House
 from core import clock
 from core.secrets import server_secret
 from db import deliveries, keys
 from tests.pages.conftest import Visit
-from tests.pages.house import House
 
 PAGE = "/settings/connection"
 

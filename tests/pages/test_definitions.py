@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.pages import draft
+from bench._house import CHECKLIST, STAGES, TABLE, House
 from checklists import loader
 from checklists.definitions import Checklist
 from core import clock
@@ -17,7 +18,6 @@ from db import definitions, endpoints, marks, trials
 from tasks.runtime import Runtime
 from tasks.trial import run_trial
 from tests.pages.conftest import Visit
-from tests.pages.house import CHECKLIST, STAGES, TABLE, House
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
 PAGE = f"/settings/checklists/{CHECKLIST}"

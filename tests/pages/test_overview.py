@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bench._house import CHECKLIST, STAGES, TALK, House
 from core import clock
 from db import calls, directory, marks, overview, results
 from db.directory import OfficeInput
 from db.overview import CallFilter, Cursor
-from tests.pages.house import CHECKLIST, STAGES, TALK, House
 
 NOW = clock.now().replace(microsecond=0)
 HALF = STAGES[:4]

@@ -10,11 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from bench import _house as houses
+from bench._house import PASSWORD, House
 from core import clock
 from tasks.load import load_pending
-from tests.pages import house as houses
 from tests.pages.conftest import SITE, Visit
-from tests.pages.house import PASSWORD, House
 
 
 @pytest.fixture(scope="module")

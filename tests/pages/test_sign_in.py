@@ -12,13 +12,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from api.app import create_app
+from bench import _house as houses
+from bench._house import PASSWORD, House
 from core import clock
 from core.secrets import server_secret
 from db import keys, users
 from db.models import Audit
-from tests.pages import house as houses
 from tests.pages.conftest import SITE, Visit
-from tests.pages.house import PASSWORD, House
 
 LOGIN = {"login": "head", "password": PASSWORD}
 

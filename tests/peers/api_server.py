@@ -20,7 +20,7 @@ from core.settings import Settings
 from db import keys, migrate
 from db.engine import Database
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

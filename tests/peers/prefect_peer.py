@@ -9,11 +9,12 @@ from typing import Any, Self
 
 
 class PrefectPeer:
-    """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent."""
+    """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent; all runs are in `state`."""
 
     def __init__(self) -> None:
         self.runs: dict[str, str] = {}
         self.bodies: list[dict[str, Any]] = []
+        self.state, self.percent = "SCHEDULED", 0.0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.peer = self
@@ -45,13 +46,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer({"id": "deployment"})
+        self._answer({"id": "deployment", "state_type": self.server.peer.state})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path.endswith("/artifacts/filter"):
+            self._answer([{"data": self.server.peer.percent}] if self.server.peer.percent else [])
+            return
         self._answer({"id": self.server.peer.create(body)})
 
-    def _answer(self, body: dict[str, Any]) -> None:
+    def _answer(self, body: Any) -> None:
         content = json.dumps(body).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))

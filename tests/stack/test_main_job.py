@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.stack.live import LiveStack
+from tests.stack.leaks import written
+from tests.stack.live import TOKEN, LiveStack, rop
 
 pytestmark = pytest.mark.slow
 SEED_FIELDS = {"call_id", "manager_id", "checklist_name", "total_score", "max_score", "completion_percentage", "stages", "timestamp"}
@@ -61,11 +66,15 @@ def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, good: dict[str
     assert "call:e2e good" in run["tags"]
     with stack.prefect as prefect:
         artifacts = prefect.post("/artifacts/filter", json={"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}).json()
-        tasks = prefect.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
         logs = prefect.post("/logs/filter", json={"logs": {"flow_run_id": {"any_": [run["id"]]}}}).json()
+
+        def every_step() -> bool:
+            """Prefect writes task runs behind their events."""
+            tasks = prefect.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+            return {task["task_key"].split("-")[0] for task in tasks} >= {"download", "transcribe", "score", "extract", "publish", "notify"}
+
+        eventually(every_step)
     assert any("Звонок" in artifact["data"] for artifact in artifacts)
-    names = {task["task_key"].split("-")[0] for task in tasks}
-    assert names >= {"download", "transcribe", "score", "extract", "publish", "notify"}
     assert logs
 
 
@@ -123,6 +132,24 @@ def test_cancel_stops_a_transcription_within_seconds(stack: LiveStack) -> None:
     eventually(lambda: stack.run_of("e2e cancelled")["state"]["type"] == "CANCELLED")
 
 
+def test_retry_of_an_ended_run_goes_on_after_its_last_finished_step(stack: LiveStack) -> None:
+    """What the Retry button does: the same run is scheduled again, and the download is not paid twice."""
+    run = stack.run_of("e2e cancelled")
+    state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
+    with stack.prefect as prefect:
+        prefect.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": True}).raise_for_status()
+        assert stack.wait("e2e cancelled", until=lambda call: call["status"] == "done")["status"] == "done"
+        wanted = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+        tasks = eventually(lambda: _finished(prefect.post("/task_runs/filter", json=wanted).json(), "notify"))
+    downloads = sorted(one["state_name"] for one in tasks if one["task_key"].startswith("download"))
+    assert downloads == ["Cached", "Completed"]
+
+
+def _finished(tasks: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """All task runs, as soon as the one of that name has ended."""
+    return tasks if any(one["task_key"].startswith(name) and one["state_type"] == "COMPLETED" for one in tasks) else []
+
+
 def test_a_killed_worker_loses_nothing(stack: LiveStack) -> None:
     stack.upload("e2e killed", "average_call.mp3")
     stack.wait("e2e killed", until=lambda call: call.get("stage") == "transcribing")
@@ -132,6 +159,78 @@ def test_a_killed_worker_loses_nothing(stack: LiveStack) -> None:
     with stack.api as api:
         assert len(api.get("/calls/e2e killed/checklists").json()["checklists"]) == 1
     assert "started" in [step["name"] for step in stack.call("e2e killed")["timeline"]]
+
+
+def test_the_self_test_of_the_terminal(stack: LiveStack) -> None:
+    told = rop(stack.home, "selftest")
+    assert "✓ чек-листы: sales" in told
+    assert "checklist.completed, checklist sales → 127.0.0.1: 204" in told
+
+
+def test_the_first_repeat_of_a_webhook_comes_in_seconds(stack: LiveStack) -> None:
+    """The receiver refuses the first attempt; the schedule of deliveries alone would repeat it within a minute."""
+    path = f"/hooks/events?token={TOKEN}"
+    with stack.api as api:
+        hook = api.post("/settings/webhooks", json={"kind": "events", "url": f"{stack.crm.url}{path}"}).json()
+        stack.upload("e2e repeat", "silent_call.ogg")
+
+        def attempts() -> list[dict[str, Any]]:
+            return [one for sent in api.get("/calls/e2e repeat/deliveries").json()["deliveries"] for one in sent["attempts"]]
+
+        eventually(attempts)
+        stack.crm.inbox.secrets[path] = hook["secret"]
+        assert eventually(lambda: stack.crm.inbox.of(path, "e2e repeat"), seconds=90)["event"] == "call.no_speech"
+        first, second = eventually(lambda: attempts()[1:] and attempts())
+    waited = datetime.fromisoformat(second["at"]) - datetime.fromisoformat(first["at"])
+    assert 4 <= waited.total_seconds() <= 30
+
+
+def test_a_copy_of_the_running_stack_knows_what_was_under_way(stack: LiveStack, tmp_path: Path) -> None:
+    stack.upload("e2e copied", "good_call.ogg")
+    stack.wait("e2e copied", until=lambda call: call["stage"] == "transcribing")
+    rop(stack.home, "backup", str(tmp_path / "copy.zip"), "--with-audio")
+    told = rop(tmp_path / "elsewhere", "restore", str(tmp_path / "copy.zip"))
+    assert re.search(r"начнутся заново: [1-9]", told)
+    assert rop(tmp_path / "elsewhere", "call", "show", "e2e copied").startswith("e2e copied: queued")
+
+
+def test_a_deleted_call_is_gone_also_while_it_is_worked_on(stack: LiveStack, good: dict[str, Any]) -> None:
+    stack.upload("e2e unwanted", "good_call.ogg")
+    stack.wait("e2e unwanted", until=lambda call: call["stage"] == "transcribing")
+    ended, going_on = stack.run_of("e2e silent")["id"], stack.run_of("e2e unwanted")["id"]
+    before = set((stack.home / "audio").glob("rec_*"))
+    with stack.api as api:
+        for call_id in ("e2e silent", "e2e unwanted"):
+            assert api.delete(f"/calls/{call_id}").json() == {"status": "deleted"}
+            assert api.get(f"/calls/{call_id}").status_code == 404
+    assert len(before - set((stack.home / "audio").glob("rec_*"))) == 2
+    with stack.prefect as prefect:
+
+        def left(run: str) -> bool:
+            mine = {"flow_run_id": {"any_": [run]}}
+            found = [prefect.post(f"/{kind}/filter", json={kind: mine}).json() for kind in ("artifacts", "logs")]
+            return any(found) or prefect.get(f"/flow_runs/{run}").status_code != 404
+
+        eventually(lambda: not left(ended), seconds=10)
+        eventually(lambda: not left(going_on), seconds=120)
+    eventually(lambda: stack.query("SELECT count(*) AS n FROM fact_call WHERE call_id = 'e2e silent'") == [{"n": 0}], seconds=60)
+    assert stack.call("e2e good")["status"] == "done"
+
+
+def test_no_secret_is_written_anywhere(stack: LiveStack, good: dict[str, Any]) -> None:
+    """After all of the above: logs, Prefect's parameters, inputs, artifacts, states and logs, our errors and events."""
+    wrong = "rop_" + "Wr0ng" * 9 + "Keys"
+    with httpx.Client(base_url=stack.addresses["api_url"], trust_env=False) as client:
+        for name in ("apiKey", "api%4Bey", "%61piKey"):
+            for key in (stack.key, wrong):
+                client.get(f"/api/v1/deliveries?{name}={key}")
+                client.get(f"/nowhere/{key}?{name}={key}", headers={"Authorization": f"Bearer {key}", "Referer": f"http://x/?{name}={key}"})
+    places = list(written(stack.home))
+    assert {"logs/api.log", "flow_run.parameters", "task_run.task_inputs", "artifact.data", "log.message"} <= {place for place, _ in places}
+    assert any("e2e good" in text for place, text in places if place == "flow_run.parameters")
+    signing = [secret.removeprefix("whsec_") for secret in stack.crm.inbox.secrets.values()]
+    for secret in (stack.key, stack.key[4:], wrong, TOKEN, *signing):
+        assert [place for place, text in places if secret in text] == []
 
 
 def eventually(ask: Any, seconds: float = 30) -> Any:

@@ -66,3 +66,14 @@ def test_a_call_given_back_is_free_at_once(database: Database, settings: Setting
     assert stored(database).status == "queued"
     with database.begin() as session:
         assert calls.claim(session, call, "run-2", clock.now() + timedelta(seconds=1), 60).call.runs == 2
+
+
+def test_a_step_over_its_time_is_stopped_and_the_next_try_has_its_own(database: Database, settings: Settings, call: str) -> None:
+    with leases.claim(database, settings, call, "run-1") as lease:
+        lease.enter("transcribing", 0.05)
+        lease.check()
+        time.sleep(0.1)
+        with pytest.raises(leases.TimedOut, match="transcribing"):
+            lease.progress(0.5)
+        lease.enter("transcribing", 60)
+        lease.progress(0.1)

@@ -279,3 +279,14 @@ def test_a_rebuild_equals_what_was_loaded_step_by_step(company: Database, settin
 def facts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
     with warehouse.connect(settings) as connection:
         return {name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in (*FACTS, *DIMENSIONS)}
+
+
+def test_calls_load_before_anything_is_defined(tmp_path: Path, settings: Settings) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
+    migrate.upgrade(database)
+    state = next(s for s in _year.states(20) if s["transcript"]) | {"results": [], "deliveries": []}
+    with database.begin() as session:
+        _year.store(session, [state])
+    assert load_pending(database, settings).calls == 1
+    assert one(settings, "SELECT count(*) FROM calls") == 1
+    database.dispose()

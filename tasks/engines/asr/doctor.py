@@ -25,7 +25,7 @@ def _local(settings: Settings) -> Iterator[Line]:
     why = (
         f"задано ROP_ASR_DEVICE={settings.asr_device}" if settings.asr_device != "auto" else "CUDA есть" if device == "cuda" else "CUDA нет"
     )
-    threads = f"потоков на звонок {settings.asr_cpu_threads}, звонков сразу {settings.worker_limit}"
+    threads = f"потоков на звонок {settings.asr_cpu_threads}, звонков сразу {settings.asr_parallel}"
     yield "Распознавание", f"whisper {settings.asr_model}, {device} ({why}), {compute}, луч {settings.asr_beam}, {threads}", True
     yield _weights(settings)
 

@@ -35,7 +35,7 @@ SPACELESS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
 class WhisperTranscriber:
-    """`Transcriber` over faster-whisper. The model is loaded once and serves `worker_limit` calls at the same time."""
+    """`Transcriber` over faster-whisper. The model is loaded once and serves `asr_parallel` calls at the same time."""
 
     engine = "whisper"
     clip_seconds = 29.5
@@ -126,7 +126,7 @@ def _load(settings: Settings) -> WhisperModel:
             device=device,
             compute_type=compute,
             cpu_threads=settings.asr_cpu_threads,
-            num_workers=settings.worker_limit,
+            num_workers=settings.asr_parallel,
             local_files_only=True,
         )
     except (RuntimeError, ValueError, OSError) as error:

@@ -68,7 +68,7 @@ def test_who_is_slow_passes_within_the_budget(settings: Settings, behaviour: obj
     with FilePeer({"/a": behaviour}) as peer:  # type: ignore[dict-item]
         begun = time.monotonic()
         peek(peer.url("/a"), hasty, Guarded(hasty))
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < 15  # the peers would go on for a minute
 
 
 def test_no_more_than_the_first_bytes_are_read(settings: Settings) -> None:
@@ -81,7 +81,7 @@ def test_a_name_that_does_not_exist_passes(settings: Settings) -> None:
     peek("http://no-such-name.invalid/a.mp3", settings, Guarded(settings))
 
 
-def test_a_forbidden_address_is_said_at_once(settings: Settings) -> None:
+def test_a_forbidden_address_is_told_and_never_visited(settings: Settings) -> None:
     with canary("127.0.0.2") as bird, FilePeer({"/a": redirect(bird.url)}) as peer:
         for url in (bird.url, peer.url("/a"), "file:///etc/passwd"):
             with pytest.raises(AddressRefused):

@@ -67,7 +67,7 @@ class OpenAIAnalyst:
             judged = self._judge(conversation, part, checklist, here, meter) if here else Judged({})
             for stage_id, finding in judged.stages.items():
                 found[stage_id].append(finding)
-        return verdicts.in_order(checklist, [verdicts.merge(s, found[s.id]) for s in checklist.stages])
+        return tuple(verdicts.merge(s, found[s.id]) for s in checklist.stages)
 
     def _judge(self, conversation: Case, part: Part, checklist: Checklist, stages: list[Stage], meter: Meter) -> Judged:
         question = prompt.question(conversation, part, prompt.checklist_task(checklist, stages))

@@ -57,7 +57,7 @@ class Case:
         return tuple(i for i, text in enumerate(self.shown.texts) if re.search(r"\w", text))
 
     def inside(self, window: Window | None) -> frozenset[int]:
-        """The telling utterances of a window, counted over those alone; `after_stage` is checked when its verdict is known."""
+        """The telling utterances of a window, counted over those alone; `after_stage` is settled by `checklists.order`."""
         if window is None:
             return frozenset(self.telling)
         spoken = self.transcript.utterances

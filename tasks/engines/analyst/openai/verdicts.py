@@ -14,7 +14,6 @@ from tasks.engines.analyst.openai.forms import ChecklistAnswer, CriterionAnswer,
 
 COMMENT_CHARS = 400
 NO_OCCASION = "Повода для этого этапа в разговоре не было."
-TOO_EARLY = "Это прозвучало раньше, чем положено по сценарию."
 NO_WORDS = "В отведённой части разговора ничего не сказано."
 NOT_MET = "В разговоре этого нет."
 
@@ -69,14 +68,6 @@ def merge(stage: Stage, findings: Sequence[StageFinding]) -> StageFinding:
         return findings[0]
     criteria = tuple(_best([c for f in asked for c in f.criteria if c.criterion_id == criterion.id]) for criterion in stage.criteria)
     return _assembled(stage.id, criteria)
-
-
-def in_order(checklist: Checklist, findings: Sequence[StageFinding]) -> tuple[StageFinding, ...]:
-    """Proofs that come before the stage they must follow do not count; without that stage nothing follows it."""
-    firsts = {f.stage_id: _first(f) for f in findings}
-    left_out = {f.stage_id for f in findings if not f.applicable}
-    after = {s.id: s.window.after_stage for s in checklist.stages if s.window and s.window.after_stage}
-    return tuple(f if f.stage_id not in after or after[f.stage_id] in left_out else _after(f, firsts[after[f.stage_id]]) for f in findings)
 
 
 def _whole(stage: Stage, answer: StageAnswer) -> bool:
@@ -162,20 +153,3 @@ def _best(findings: Sequence[CriterionFinding]) -> CriterionFinding:
     """The surest of those that are met, else the most doubtful refusal: it says what came closest."""
     met = [f for f in findings if f.met]
     return max(met, key=lambda f: f.confidence) if met else min(findings, key=lambda f: f.confidence)
-
-
-def _first(finding: StageFinding) -> int | None:
-    """The first utterance that proves a stage; None if nothing does."""
-    return min((n for c in finding.criteria if c.met for n in c.evidence), default=None)
-
-
-def _after(finding: StageFinding, start: int | None) -> StageFinding:
-    if not finding.applicable:
-        return finding
-    criteria = tuple(_later(c, start) if c.met else c for c in finding.criteria)
-    return finding.model_copy(update={"criteria": criteria})
-
-
-def _later(finding: CriterionFinding, start: int | None) -> CriterionFinding:
-    kept = tuple(n for n in finding.evidence if start is not None and n > start)
-    return finding.model_copy(update={"evidence": kept} if kept else {"met": False, "evidence": (), "comment": TOO_EARLY})

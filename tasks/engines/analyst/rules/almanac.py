@@ -18,6 +18,8 @@ def resolve(moment: Moment, at: datetime) -> datetime | date | None:
         return None
     base = day or at.date()
     spoken = datetime.combine(base, moment.clock.at, at.tzinfo)
+    if day == at.date() and spoken <= at < spoken + timedelta(hours=12) and spoken.hour < 12:
+        return spoken + timedelta(hours=12)  # «сегодня до восьми», said at noon, is the evening
     return spoken + timedelta(days=1) if day is None and spoken <= at else spoken
 
 

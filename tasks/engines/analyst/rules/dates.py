@@ -36,7 +36,7 @@ DAYS: list[tuple[re.Pattern[str], Kind]] = [
     (re.compile(r"(?<![#@.0-9])#(?P<day>[0-9]{1,2})\.(?P<dot>0[1-9]|1[0-2])(?![0-9.])"), "month_day"),
     (re.compile(r"[@#](?P<day>[0-9]+) число\b"), "day"),
     (re.compile(r"\b(?:на|до|к|с|это|(?:" + WD + r") ,?) ?@(?P<day>[0-9]+)\b(?! (?:раз|этаж|класс|половина|очередь|вариант))"), "day"),
-    (re.compile(r"@(?P<day>[0-9]+) (?=(?:в|к|с) #)"), "day"),
+    (re.compile(r"@(?P<day>[0-9]+) (?:, )?(?=(?:в|к|с) #)"), "day"),
     (re.compile(rf"\b(?P<wd>{WD})\b(?: (?:на|уже на|следующий) ?(?P<after>{NEXT})? ?(?P<week>неделя))"), "weekday"),
     (re.compile(rf"\b(?P<after>{NEXT}) неделя ,? ?(?:(?:давать|допустим|скажем|например|или|в|во) ,? ?){{0,3}}(?P<wd>{WD})\b"), "weekday"),
     (re.compile(rf"\b(?:(?P<after>{NEXT}) )?(?P<wd>{WD})\b"), "weekday"),
@@ -61,7 +61,10 @@ TIMES: list[tuple[re.Pattern[str], str]] = [
     ),
     (re.compile(r"\b(?:в|на|к|половина) ?половина @(?P<half>[0-9]{1,2})\b(?: (?P<part>утро|день|вечер))?"), "half"),
     (re.compile(r"\bбез (?:#(?P<less>[0-9]+)|четверть) (?:минута )?#(?P<h>[0-9]{1,2})\b"), "less"),
-    (re.compile(r"#(?P<h>[0-9]{1,2}) час(?: #(?P<m>[0-9]{1,2})(?: минута)?)?(?: (?P<part>утро|день|вечер|ночь))?\b"), "hours_word"),
+    (
+        re.compile(r"(?<!минимум )#(?P<h>[0-9]{1,2}) час(?: #(?P<m>[0-9]{1,2})(?: минута)?)?(?: (?P<part>утро|день|вечер|ночь))?\b"),
+        "hours_word",
+    ),
     (re.compile(r"#(?P<h>[0-9]{1,2}) (?P<part>утро|день|вечер|ночь)\b"), "hour_part"),
     (re.compile(r"\bчас (?P<part>день|ночь)\b"), "one"),
     (
@@ -75,7 +78,7 @@ TIMES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\b(?:с|в|до|ближе к|к|под) ?(?P<part>утро|вечер)\b|\b(?P<part2>утром|вечером|днем|с утра|к вечеру)\b"), "part"),
 ]
 POL = re.compile(rf"^пол({'|'.join(HALVES)})(?:ого|его|ьего)$")
-NEAREST = 6  # words between a day and its time
+NEAREST, ALONE = 6, 12  # words between a day and its time; between the only ones of an utterance
 RANGE_OF_COUNTS = re.compile(r" (?:до|-|–|—|или) #(?:[0-9]{3,}|[3-9][0-9]|2[5-9])")
 UNIT_AFTER_HOUR = re.compile(r"процент|рубл|тысяч|миллион|раз|штук|метр|челов|месяц|недел|дн|год|лет|класс|этаж|вариант|комплект|сло")
 
@@ -167,9 +170,10 @@ def _merged(days: list[Day]) -> list[Day]:
 def _pairs(tokens: Sequence[Token], days: Sequence[Day], clocks: Sequence[Clock]) -> dict[Day, Clock]:
     """Each time with its nearest day, nearest pairs first; a full stop between them is as far as six words."""
     near = sorted(((_gap(d, c) + _stops(tokens, d, c), d.start, d, c) for d in days for c in clocks), key=lambda row: row[:2])
+    furthest = ALONE if len(days) == len(clocks) == 1 and not _stops(tokens, days[0], clocks[0]) else NEAREST
     pairs: dict[Day, Clock] = {}
     for gap, _, day, clock in near:
-        if gap <= NEAREST and day not in pairs and clock not in pairs.values():
+        if gap <= furthest and day not in pairs and clock not in pairs.values():
             pairs[day] = clock
     return pairs
 

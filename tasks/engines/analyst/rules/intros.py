@@ -16,10 +16,16 @@ ORGANISATION = words_of(
 )
 ROLE = words_of(
     "менеджер специалист консультант администратор оператор эксперт диспетчер секретарь директор заведующий методист координатор юрист "
-    "адвокат бухгалтер риелтор брокер инженер мастер прораб дизайнер врач куратор агент представитель помощник ассистент сотрудник"
+    "адвокат бухгалтер риелтор брокер инженер мастер прораб дизайнер врач куратор агент представитель помощник ассистент сотрудник "
+    "тренер преподаватель педагог репетитор водитель курьер повар кондитер парикмахер стилист флорист нотариус психолог экскурсовод "
+    "логист технолог механик сантехник электрик агроном фотограф закупщик оценщик"
 )
 SELF = words_of("слушаю слушает беспокоит беспокоят приветствует говорит связи линии проводе телефоне аппарате звоню представлюсь")
 WANTED = words_of("зовут звать представьтесь кем кого")
+# «это Эля из …», «тренер Костя слушает»: a sign that the speaker is meant and one that says who it is, without signs of the listener.
+SAYS = frozenset(("intro this", "intro self", "intro from", "intro before company"))
+WHO = frozenset(("intro role", "intro organisation", "intro from", "intro self"))
+NOT_SAID = frozenset(("intro question", "intro asked", "intro oblique", "intro address", "intro theirs", "intro company named so"))
 NEAR = 4  # words
 
 
@@ -35,6 +41,8 @@ def cues(scene: Scene, turn: Turn) -> frozenset[str]:
             found.add("intro several")
     if own_name(turn) is not None:
         found.add("intro named")
+    if found & SAYS and found & WHO and not found & NOT_SAID:
+        found.add("intro told")
     before = scene.previous(turn)
     if before is not None and any(t.norm in WANTED for t in before.words):
         found.add("intro wanted")
@@ -86,7 +94,7 @@ def _cues(turn: Turn, person: Person) -> Iterator[str]:
     words_before, words_after = [t for t in before if t.is_word], [t for t in after if t.is_word]
     yield from _places(tokens, person, words_before, words_after)
     near = (*words_before, *words_after)
-    if words_before and words_before[-1].norm in ("это", "я", "вам"):
+    if any(t.norm in ("это", "я", "вам") for t in _before_role(words_before)):
         yield "intro question" if _asked(after) else "intro this"
     if any(t.lemmas & ROLE for t in near):
         yield "intro role"
@@ -104,6 +112,11 @@ def _cues(turn: Turn, person: Person) -> Iterator[str]:
         yield "intro then you"
     if not tokens[person.start].grammar.nominative:
         yield "intro oblique"
+
+
+def _before_role(words: Sequence[Token]) -> Sequence[Token]:
+    """The word before the name; the one before «тренер Костя» when a role stands between."""
+    return words[-2:] if words and words[-1].lemmas & ROLE else words[-1:]
 
 
 def _places(tokens: Sequence[Token], person: Person, before: Sequence[Token], after: Sequence[Token]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from checklists import order
 from checklists.definitions import Checklist, Criterion, Party, Stage
 from checklists.findings import CriterionFinding, StageFinding
 from tasks.engines.analyst.rules import generic, wording
@@ -33,25 +34,16 @@ class Judge:
     def stages(self) -> tuple[StageFinding, ...]:
         """In the order of the checklist; a stage that waits for another one is judged after it."""
         found: dict[str, StageFinding] = {}
-        for stage in self._ordered():
+        for stage in order.ordered(self.checklist):
             found[stage.id] = self._stage(stage, found)
         return tuple(found[stage.id] for stage in self.checklist.stages)
-
-    def _ordered(self) -> Sequence[Stage]:
-        waiting, ordered = list(self.checklist.stages), list[Stage]()
-        while waiting:
-            known = {s.id for s in ordered}
-            ready = [s for s in waiting if not s.window or s.window.after_stage in (None, *known)]
-            ordered += ready
-            waiting = [s for s in waiting if s not in ready]
-        return ordered
 
     def _stage(self, stage: Stage, earlier: Mapping[str, StageFinding]) -> StageFinding:
         applies, reason = self._applies(stage)
         if applies < 0.5:
             return StageFinding(stage_id=stage.id, applicable=False, comment=reason, confidence=self._trust(1 - applies))
-        after = _first_place(self.analysis, earlier.get(stage.window.after_stage)) if stage.window and stage.window.after_stage else -1
-        criteria = tuple(self._criterion(stage, one, after) for one in stage.criteria)
+        first = order.start(stage, earlier)
+        criteria = tuple(self._criterion(stage, one, first) for one in stage.criteria)
         confidence = min((c.confidence for c in criteria), default=0.5)
         return StageFinding(stage_id=stage.id, criteria=criteria, confidence=min(confidence, self._trust(applies)))
 
@@ -71,11 +63,11 @@ class Judge:
             chance = self._calibrated("by meaning", found)
         return chance, wording.not_applicable(stage)
 
-    def _criterion(self, stage: Stage, criterion: Criterion, after: int) -> CriterionFinding:
+    def _criterion(self, stage: Stage, criterion: Criterion, first: float) -> CriterionFinding:
         party = criterion.speaker or stage.speaker
         found, name = self._candidates(stage, criterion, party)
         scene = self.analysis.scene
-        inside = [c for c in found if c.turn.place > after and scene.inside(c.turn, stage.window) and scene.may(c.turn, party)]
+        inside = [c for c in found if c.turn.id > first and scene.inside(c.turn, stage.window) and scene.may(c.turn, party)]
         chance = self._calibrated(name, inside)
         if name == "by meaning":
             chance *= UNSAID if self._has_phrases(stage, criterion) else 1.0
@@ -128,9 +120,3 @@ def _evidence(found: Sequence[Candidate]) -> tuple[int, ...]:
     """The best turns, as long as they are about as likely as the first."""
     best = found[0].order
     return tuple(c.turn.id for c in found if c.order >= max(0.5, best - 0.3))[:EVIDENCE] or (found[0].turn.id,)
-
-
-def _first_place(analysis: Analysis, finding: StageFinding | None) -> int:
-    """The place of the earliest evidence of a stage; past the end when it was not met."""
-    ids = {i for c in finding.criteria if c.met for i in c.evidence} if finding else set()
-    return min((t.place for t in analysis.scene.turns if t.id in ids), default=len(analysis.scene.turns))

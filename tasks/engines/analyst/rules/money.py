@@ -92,7 +92,18 @@ def _sum(tokens: Sequence[Token], number: Number, *, cue: bool, asked: bool) -> 
         return made
     if _unit_follows(tokens, end) or number.value >= LARGEST:
         return None
+    if _half_thousands(tokens, number) and (cue or per or asked):
+        return replace(made, value=number.value * 1000)
     return made if made.sure or _bare_sum(number, cue=cue, per=per, asked=asked) else None
+
+
+def _half_thousands(tokens: Sequence[Token], number: Number) -> bool:
+    """«две с половиной за метр», «полторы»: feminine halves are thousands."""
+    return (
+        number.value % 1 == 0.5
+        and number.value < 100
+        and any(t.norm in ("полторы", "половиной") for t in tokens[number.start : number.end])
+    )
 
 
 def _bare_sum(number: Number, *, cue: bool, per: str, asked: bool) -> bool:

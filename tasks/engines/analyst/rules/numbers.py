@@ -64,10 +64,12 @@ def numbers(tokens: Sequence[Token]) -> list[Number]:
 
 
 def _inverted(tokens: Sequence[Token], at: int) -> Number | None:
-    """«тысяч пятнадцать», «миллиона полтора»: a multiplier in the genitive before its number means «about»."""
+    """«тысяч пятнадцать», «миллиона полтора»: a multiplier in the genitive before its number means «about», «миллиона ста» does not."""
     factor = INVERTED.get(tokens[at].norm)
     group = _group(tokens, at + 1) if factor else None
     if not factor or group is None or group.ordinal or group.value >= 1000 or _factor(tokens, group.end):
+        return None
+    if factor > 1000 and group.value >= 100:
         return None
     return replace(group, value=group.value * factor, start=at, factor=factor)
 

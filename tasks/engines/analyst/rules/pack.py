@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tasks.engines.analyst.rules.acts import REPLY_TURNS
 from tasks.engines.analyst.rules.analysis import Analysis
 from tasks.engines.analyst.rules.scene import Scene, Turn
 from tasks.engines.analyst.rules.text import repair
@@ -40,6 +41,17 @@ def _rather(act: str, than: str, analysis: Analysis) -> list[Candidate]:
     other = analysis.acts[than]
     found = [Candidate(turn, p, p * (1 - MIXED * other.get(turn.place, 0.0))) for turn, p in analysis.best(act)]
     return sorted(found, key=lambda c: -c.order)
+
+
+def _answered(analysis: Analysis) -> list[Candidate]:
+    """Answers, those to the likeliest objection first."""
+    objections = analysis.acts["objection"]
+    found = [Candidate(turn, p, p * _objected(objections, turn)) for turn, p in analysis.best("answer")]
+    return sorted(found, key=lambda c: -c.order)
+
+
+def _objected(objections: Mapping[int, float], turn: Turn) -> float:
+    return max((objections.get(turn.place - back, 0.0) for back in range(1, REPLY_TURNS + 1)), default=0.0)
 
 
 def named_first(analysis: Analysis, found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
@@ -84,7 +96,7 @@ PACK: Mapping[str, Detector] = {
     "qualification.decision": partial(_about, "ask.decider"),
     "presentation.benefit": partial(_rather, "benefit", "answer"),
     "objection.raised": partial(_act, "objection"),
-    "objection.answered": partial(_act, "answer"),
+    "objection.answered": _answered,
     "price.named": partial(_act, "price"),
     "next_step.dated": partial(_act, "step"),
     "next_step.agreed": _agreed,

@@ -49,6 +49,16 @@ ONLY_ASKED = Checklist.model_validate(
     }
 )
 
+
+def waiting(stage: str, before: str) -> Checklist:
+    """The sales checklist with `stage` counted only after `before`."""
+    content = SALES.content
+    for one in content["stages"]:
+        if one["id"] == stage:
+            one["window"] = {"after_stage": before}
+    return Checklist.model_validate(content)
+
+
 CALLS: dict[str, Transcript] = {
     "a good sale": sale(),
     "as a recogniser writes": talk(*(line[:3] + re.sub(r"[^\w ]", "", line[3:]).lower() for line in SALE)),
@@ -67,7 +77,7 @@ CALLS: dict[str, Transcript] = {
     "odd characters": talk(
         'М: Добрый день!\n"}] <ТЕЛЕФОН_1> \x00 {0} %s', "К: \u202eдо свидания\u202c 👋", "М: Меня зовут Анна, это компания."
     ),
-    "ten minutes": talk(*(SALE[:10] + ("К: Так, понятно, хорошо.", "М: Минуту, я посмотрю в базе.") * 60 + SALE[10:])),
+    "forty-five minutes": talk(*(SALE[:10] + ("К: Так, понятно, хорошо.", "М: Минуту, я посмотрю в базе.") * 262 + SALE[10:])),
 }
 
 ORDERS = {
@@ -162,6 +172,21 @@ class TestChecklist:
         alone = [verdicts(scored(analyst, SALES, call)) for call in calls]
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(lambda call: verdicts(scored(analyst, SALES, call)), calls)) == alone
+
+    @pytest.mark.parametrize(
+        ("before", "transcript", "met"),
+        [
+            ("needs", sale(), True),
+            ("next_step", sale(), False),
+            ("objection", sale(), False),
+            ("objection", talk(*(line for line in SALE if "Дорого" not in line and "сравниваете" not in line)), True),
+            ("goodbye", talk(*SALE[:-1]), False),
+        ],
+        ids=["it came before", "it came later", "raised later", "never raised", "never met"],
+    )
+    def test_a_stage_counts_after_the_one_it_waits_for(self, analyst: Analyst, before: str, transcript: Transcript, met: bool) -> None:
+        result = scored(analyst, waiting("price", before), transcript)
+        assert next(s for s in result.stages if s.stage_id == "price").score == (1 if met else -1)
 
     def test_a_call_without_words_is_not_scored(self, analyst: Analyst) -> None:
         for call in ("nothing", "no words", "one word"):

@@ -7,11 +7,16 @@ from collections import Counter
 from checklists.definitions import TableField
 from tasks.engines.analyst.rules import intros, names
 from tasks.engines.analyst.rules.extraction.found import Call, Found, Missing
-from tasks.engines.analyst.rules.scene import Turn
+from tasks.engines.analyst.rules.scene import Scene, Turn
 from tasks.engines.analyst.rules.text import words_of
 
 ASKED_NAME = words_of("обращаться имя представьтесь величать фамилия фамилию кем")
+EDGES = frozenset(("", ",", ".", "!", "?", "—", "-"))
+GREETED = words_of("здравствуйте день вечер утро свидания алло але")
+GREETING = words_of("здравствуйте добрый доброе да приветствую")
+OTHERS = words_of("ребенок ребеночек малыш сын дочь дочка мальчик девочка муж жена мама папа кот кошка собака питомец его ее их именинник")
 OWN_SIGNS = frozenset(("intro this", "intro role", "intro self", "intro before company"))
+OWN_LIKELY = 0.3  # chance of an introduction from which a name is rather the manager's own
 EARLY = 4  # turns in which a bare name at the start introduces the customer
 
 
@@ -45,8 +50,10 @@ def _introduced(call: Call) -> Found | None:
 
 
 def _asks_name(turn: Turn) -> bool:
-    """«как к вам обращаться», «как вас зовут», but not «меня зовут»."""
+    """«как к вам обращаться», «как вас зовут», but not «меня зовут» or «как зовут ребёнка»."""
     words = {t.norm for t in turn.words}
+    if any(t.lemmas & OTHERS for t in turn.words):
+        return False
     return bool(words & ASKED_NAME) or ("как" in words and bool(words & {"зовут", "звать"}))
 
 
@@ -60,13 +67,14 @@ def _own(turn: Turn) -> str:
 
 def _addressed(call: Call) -> Found | None:
     """The name that the manager repeats, or the one with a patronymic; never the manager's own."""
-    own = {word for t in call.scene.turns if (said := _manager_named(call, t)) for word in said.split()} | _listed(call)
+    own = {word for t in call.scene.turns if (said := _manager_named(call, t)) for word in said.split()} | _listed(call) | _of_others(call)
     heard: Counter[str] = Counter()
     places: dict[str, int] = {}
     for turn in call.scene.turns:
         if call.scene.may(turn, "manager"):
             for one in turn.people:
-                if one.text.split()[0] not in own and one.sure and _vocative(turn, one) and not (OWN_SIGNS & intros.about(turn, one)):
+                called = _vocative(call.scene, turn, one) and not OWN_SIGNS & intros.about(turn, one)
+                if one.text.split()[0] not in own and one.sure and called:
                     heard[one.text] += 1
                     places.setdefault(one.text, turn.id)
     if not heard:
@@ -80,22 +88,29 @@ def _manager_named(call: Call, turn: Turn) -> str:
     if not call.scene.may(turn, "manager"):
         return ""
     calibrate = call.analysis.models.calibrations[call.analysis.kind]["greeting.self_intro"]
-    likely = calibrate(call.analysis.acts["name"].get(turn.place, 0.0)) >= 0.5
+    likely = calibrate(call.analysis.acts["name"].get(turn.place, 0.0)) >= OWN_LIKELY
     chosen = intros.likeliest(turn) if likely else None
     return chosen.text if chosen else ""
+
+
+def _of_others(call: Call) -> set[str]:
+    """Names that answer «как зовут ребёнка»."""
+    asked = [t for t in call.scene.turns if any(w.norm in ("зовут", "звать") for w in t.words) and any(w.lemmas & OTHERS for w in t.words)]
+    answers = [after for t in asked if (after := call.scene.following(t)) is not None]
+    return {one.text.split()[0] for t in answers for one in t.people}
 
 
 def _listed(call: Call) -> set[str]:
     return {word.title() for name in call.context.manager_names for word in name.split()}
 
 
-def _vocative(turn: Turn, one: names.Person) -> bool:
-    """Set off by commas, or at an end of the phrase, in the nominative."""
+def _vocative(scene: Scene, turn: Turn, one: names.Person) -> bool:
+    """Set off by marks on both sides, or by one end of a phrase that has no marks; in the nominative."""
     tokens = turn.tokens
     before = tokens[one.start - 1].norm if one.start else ""
     after = tokens[one.end].norm if one.end < len(tokens) else ""
-    edges = before in ("", ",", ".", "!", "?") or after in ("", ",", ".", "!", "?")
-    return edges and tokens[one.start].grammar.nominative
+    edges = [before in EDGES or before in GREETED, after in EDGES or after in GREETING]
+    return (all(edges) if scene.punctuated else any(edges)) and tokens[one.start].grammar.nominative
 
 
 def _longest(turn: Turn) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -199,3 +200,12 @@ def test_the_rubric_is_made_once_a_version() -> None:
     before = analyst.vectors_computed
     analyst.check(sale(), wanted, MONDAY)
     assert analyst.vectors_computed == before
+
+
+def test_one_thread_does_all_the_work() -> None:
+    analyst = RulesAnalyst(Settings())
+    analyst.check(sale(), SALES, MONDAY)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for number in range(4):
+        analyst.check(talk(*(f"{line} {number}" for line in SALE)), SALES, MONDAY)
+    assert time.process_time() - cpu <= 1.05 * (time.perf_counter() - wall)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from checklists import evaluation
@@ -11,7 +13,7 @@ from checklists.loader import builtin
 from core.settings import Settings
 from scripts import rules_corpus
 from tasks.engines.analyst.rules import RulesAnalyst
-from tasks.evaluate import judge
+from tasks.evaluate import judge, load
 
 LEAST = {
     True: {"balanced_accuracy": 0.88, "f1": 0.90, "right_quote": 0.88},
@@ -29,8 +31,15 @@ def labelled(dialogue: rules_corpus.Dialogue) -> LabelledCall:
     return LabelledCall(call_id=dialogue.id, utterances=rows, labels=labels)
 
 
+def calls() -> Iterator[LabelledCall]:
+    """The dialogues, and the folders in the format of `rop evaluate`."""
+    yield from (labelled(dialogue) for dialogue in rules_corpus.read("held_out"))
+    for folder in sorted(path for path in rules_corpus.CORPUS.glob("held_out_*") if path.is_dir()):
+        yield from load(folder)
+
+
 def verdicts(analyst: RulesAnalyst) -> list[Verdict]:
-    return [v for dialogue in rules_corpus.read("held_out") for v in judge(labelled(dialogue), SALES, analyst)]
+    return [v for call in calls() for v in judge(call, SALES, analyst)]
 
 
 @pytest.mark.slow

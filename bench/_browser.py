@@ -1,4 +1,4 @@
-"""A real browser for the page tests: Debian's Chromium, one process a run, no network but loopback."""
+"""A real browser for page tests and benches: Debian's Chromium, one process a run, no network but loopback."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench._house import PASSWORD
 from scripts.browser import ADVICE, find
-from tests.pages.house import PASSWORD
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
-AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js.gz"
+AXE = Path(__file__).resolve().parents[1] / "tests" / "pages" / "vendor" / "axe-core" / "axe.min.js.gz"
 SERIOUS = ("serious", "critical")
 
 

@@ -26,6 +26,7 @@ from checklists.findings import CriterionFinding, FieldFinding, Findings, StageF
 from checklists.transcript import Transcript, Utterance
 from core import clock, ids
 from core.errors import BadAudio, RopError
+from core.secrets import server_secret
 from core.settings import Settings
 from core.storage import Storage
 from db import calls, definitions, deliveries, directory, endpoints, migrate, results, users
@@ -112,7 +113,7 @@ class House:
     def webhook(self, url: str = "https://crm.example.ru/hooks/checklist") -> None:
         """An address for the results of the checklist."""
         with self.database.begin() as session:
-            endpoints.set_url(session, "checklist", CHECKLIST, url, clock.now())
+            endpoints.set_url(session, server_secret(self.settings), "checklist", CHECKLIST, url, clock.now())
 
     def accept(self, call_id: str, manager: str = "mgr_001", at: datetime | None = None, **fields: object) -> None:
         """A call as the CRM sends it."""

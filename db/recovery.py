@@ -1,0 +1,67 @@
+"""What the reconciler needs of the calls: those that a run should have taken, and taking a call away from a run that will not end it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from core import ids
+from db.calls import RUNNING, TERMINAL, WAITING, Claim, get, note
+from db.models import Call
+
+
+def unclaimed(session: Session, priority: str, before: datetime, limit: int) -> list[Call]:
+    """Calls whose flow run was made before `before` and has not taken them, oldest first."""
+    waiting = and_(Call.status == "queued", Call.priority == priority, Call.triggered_at <= before)
+    return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
+
+
+def is_adrift(session: Session, call: Call, at: datetime) -> bool:
+    """Whether the call is still what `call` says: unfinished, of the same run, and in nobody's hands."""
+    return session.scalar(select(Call.call_id).where(_adrift(call, at))) is not None
+
+
+def seize(session: Session, call: Call, at: datetime) -> Claim | None:
+    """Take an unfinished call from its run, which can write nothing from now on; None when the call has moved on meanwhile."""
+    token = ids.token()
+    taken = update(Call).where(_adrift(call, at)).values(lease_token=token, lease_until=at).returning(Call.call_id)
+    if session.execute(taken).first() is None:
+        return None
+    return Claim(get(session, call.call_id), token, finished=False)
+
+
+def count_lost_run(session: Session, call: Call, at: datetime, why: str) -> None:
+    """Note that the call's run came to nothing; one that never took the call is counted here, the others were when they took it."""
+    runs: Any = Call.runs + 1 if call.status in WAITING else Call.runs
+    counted = update(Call).where(_same_run(call)).values(runs=runs).returning(Call.call_id)
+    if session.execute(counted).first() is not None:
+        note(session, get(session, call.call_id), "run_lost", at, why=why, flow_run_id=call.flow_run_id)
+
+
+def oldest_waiting(session: Session, priority: str) -> datetime | None:
+    """When the longest waiting call of this priority was received."""
+    waiting = (Call.status.in_(WAITING), Call.priority == priority)
+    return session.scalar(select(func.min(Call.received_at)).where(*waiting))
+
+
+def count_queued(session: Session, priority: str) -> int:
+    """Calls of this priority that wait in Prefect."""
+    return session.scalar(select(func.count()).where(Call.status == "queued", Call.priority == priority)) or 0
+
+
+def count_unfinished(session: Session, priority: str) -> int:
+    """Calls of this priority that have not ended."""
+    return session.scalar(select(func.count()).where(Call.status.not_in(TERMINAL), Call.priority == priority)) or 0
+
+
+def _same_run(call: Call) -> Any:
+    return and_(Call.call_id == call.call_id, Call.flow_run_id == call.flow_run_id, Call.status.not_in(TERMINAL))
+
+
+def _adrift(call: Call, at: datetime) -> Any:
+    """A running call is adrift when its lease ran out; a waiting one has none."""
+    silent = or_(Call.status.in_(WAITING), and_(Call.status.in_(RUNNING), Call.lease_until < at))
+    return and_(_same_run(call), silent)

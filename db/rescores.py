@@ -1,0 +1,59 @@
+"""Judging many calls anew: how many that would be, and who asked for it when. The audit is its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db import audit
+from db.models import Audit, Call
+
+ACTION = "calls.rescored"
+
+
+@dataclass(frozen=True)
+class Rescore:
+    """One request: calls received since `since`, by one checklist or by everything in force, with webhooks or without.
+
+    `calls` is how many there were when it was asked for.
+    """
+
+    flow_run_id: str
+    author: str
+    at: datetime
+    since: datetime
+    checklist_id: str | None
+    webhooks: bool
+    calls: int
+
+
+def matching(session: Session, since: datetime) -> int:
+    """How many calls would be judged."""
+    wanted = select(func.count()).select_from(Call).where(Call.status == "done", Call.received_at >= since)
+    return session.scalar(wanted) or 0
+
+
+def remember(session: Session, asked: Rescore) -> None:
+    """Write the request down."""
+    detail = {"since": asked.since.isoformat(), "checklist_id": asked.checklist_id, "webhooks": asked.webhooks, "calls": asked.calls}
+    audit.write(session, asked.author, ACTION, asked.flow_run_id, asked.at, **detail)
+
+
+def recent(session: Session, limit: int) -> list[Rescore]:
+    """The latest requests, newest first."""
+    lines = session.scalars(select(Audit).where(Audit.action == ACTION).order_by(Audit.audit_id.desc()).limit(limit))
+    return [
+        Rescore(
+            flow_run_id=line.subject,
+            author=line.actor,
+            at=line.at,
+            since=datetime.fromisoformat(line.detail["since"]),
+            checklist_id=line.detail["checklist_id"],
+            webhooks=line.detail["webhooks"],
+            calls=line.detail["calls"],
+        )
+        for line in lines
+    ]

@@ -1,0 +1,131 @@
+"""Deleting a call everywhere: the database first, which fences whoever works on it, then what was left outside of the database.
+
+What cannot be removed now, because Prefect is down or a worker is still stopping, is noted and removed by a later `finish`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from core import clock, ids
+from core.errors import NotFound, TransientError
+from core.settings import Settings
+from core.storage import Storage
+from db import calls, erasure
+from db.engine import Database
+from db.models import Removal
+from tasks.prefect_api import PAGE, PrefectApi
+
+FORMATS = ("mp3", "wav", "ogg")
+LIMIT = 5_000  # about ten minutes
+LIVE = ("RUNNING", "PENDING", "CANCELLING")
+
+log = structlog.get_logger(__name__)
+
+
+def forget(database: Database, settings: Settings, prefect: PrefectApi, call_id: str, actor: str) -> None:
+    """Delete the call, its recording, text, results, deliveries and runs, leaving one audit line; raises `NotFound`.
+
+    Its rows leave the warehouse with the next load.
+    """
+    with database.begin() as session:
+        removal = calls.forget(session, call_id, clock.now(), actor)
+    _finish(database, settings, prefect, removal)
+
+
+def finish(database: Database, settings: Settings, prefect: PrefectApi, limit: int = LIMIT) -> int:
+    """Remove what deleted calls and expired texts left outside of the database; how many of them left nothing behind now.
+
+    Looks at `limit` of them at most, the oldest first, and at none while Prefect is down.
+    """
+    if not prefect.healthy():
+        return 0
+    with database.read() as session:
+        waiting = erasure.removals(session, limit)
+    return sum(_finish(database, settings, prefect, removal) for removal in waiting)
+
+
+def _finish(database: Database, settings: Settings, prefect: PrefectApi, removal: Removal) -> bool:
+    try:
+        if removal.recording:
+            _remove_recording(database, settings, removal.call_id)
+        clean = _remove_runs(database, settings, prefect, removal)
+    except (TransientError, OSError) as error:
+        log.warning("removal_waits", call_id=removal.call_id, error=getattr(error, "reason", type(error).__name__))
+        return False
+    if not clean or clock.now() < removal.until:
+        return False
+    with database.begin() as session:
+        erasure.settle(session, removal)
+    return True
+
+
+def _remove_recording(database: Database, settings: Settings, call_id: str) -> None:
+    """Every file the call may have; one that was sent anew meanwhile keeps its own, and the sweep of leftovers sees to the rest."""
+    if _exists(database, call_id):
+        return
+    storage, name = Storage(settings), ids.stable_id("rec", call_id)
+    part = storage.part(name)
+    part.unlink(missing_ok=True)
+    part.with_suffix(".json").unlink(missing_ok=True)
+    for extension in FORMATS:
+        storage.delete(f"{name}.{extension}")
+
+
+def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, removal: Removal) -> bool:
+    """Delete the flow runs of the call with their artifacts, logs and stored results; False while one of them is still going on."""
+    gone_wholly = not _exists(database, removal.call_id)
+    patience = removal.at + timedelta(seconds=settings.lease_seconds)
+    clean = True
+    for run in _runs(prefect, removal.call_id):
+        if datetime.fromisoformat(run["created"]) > removal.at and not gone_wholly:
+            continue
+        if run["state_type"] in LIVE and clock.now() < patience:
+            clean = False
+            continue
+        _remove_run(prefect, run["id"], settings.root / "prefect" / "storage")
+    return clean
+
+
+def _remove_run(prefect: PrefectApi, flow_run_id: str, results: Path) -> None:
+    for task_run in _pages(prefect, "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run_id]}}}):
+        key = ((task_run.get("state") or {}).get("data") or {}).get("storage_key")
+        if key:
+            # The name alone: what another server says must not lead to other folders.
+            (results / Path(key).name).unlink(missing_ok=True)
+    for artifact in _pages(prefect, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
+        _delete(prefect, f"/artifacts/{artifact['id']}")
+    _delete(prefect, f"/flow_runs/{flow_run_id}")
+
+
+def _runs(prefect: PrefectApi, call_id: str) -> list[dict[str, Any]]:
+    return _pages(prefect, "/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"call:{call_id}"]}}})
+
+
+def _pages(prefect: PrefectApi, path: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := prefect.request("POST", path, wanted | {"limit": PAGE, "offset": len(found)}):
+        found += page
+        if len(page) < PAGE:
+            break
+    return found
+
+
+def _delete(prefect: PrefectApi, path: str) -> None:
+    try:
+        prefect.request("DELETE", path)
+    except NotFound:
+        return
+
+
+def _exists(database: Database, call_id: str) -> bool:
+    with database.read() as session:
+        try:
+            calls.get(session, call_id)
+        except NotFound:
+            return False
+    return True

@@ -1,0 +1,203 @@
+"""Seeded chaos: a CRM posts calls while processes are killed and everything around them fails; then the six invariants must hold.
+
+    python -m tests.faults.chaos --seed 7 --calls 200 [--keep HOME]
+
+The seed fixes what is done in which order; how it meets the work under way is the machine's chance, as it is in real life.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+from sqlalchemy import select
+
+from db.calls import TERMINAL
+from db.models import Call, Delivery
+from tests.faults import house as houses
+from tests.faults.house import House, hear
+from tests.faults.invariants import Violations, check_invariants, report, zombies
+from tests.faults.receiver import Behave, Reset
+from tests.peers.asr_peer import Reply as Heard
+from tests.peers.asr_peer import Say, error
+from tests.peers.file_peer import breaking, serve, status
+from tests.peers.webhook_peer import Received, Reply
+
+VICTIMS = ("worker", "worker", "worker-2", "house", "api", "prefect")
+RECORDINGS = ("/call.wav",) * 8 + ("/flaky.wav", "/nowhere.wav")
+REPEATED = 0.15  # share of calls that the CRM posts twice
+QUIET_SECONDS = (1.0, 5.0)  # between two faults
+DOWN_SECONDS = (0.0, 4.0)  # a killed process stays away for this long
+
+
+class Chaos:
+    """One run: `done` counts what was done to the house."""
+
+    def __init__(self, house: House, seed: int, count: int) -> None:
+        self.house, self.count = house, count
+        self.chance = random.Random(seed)
+        self.posts = random.Random(seed + 1)
+        self.done: Counter[str] = Counter()
+        self._posted = threading.Event()
+        sound = house.sound
+        house.crm.routes["/flaky.wav"] = breaking(sound, *(len(sound) // 3 for _ in range(count // 2)))
+
+    def run(self) -> None:
+        """Post all calls and do harm until the last of them was taken; then mend everything and let it settle."""
+        crm = threading.Thread(target=self._post_all, daemon=True)
+        crm.start()
+        while not self._posted.is_set() or self._open():
+            if self._posted.is_set() and self.done.total() > self.count:
+                break
+            time.sleep(self.chance.uniform(*QUIET_SECONDS))
+            self.chance.choice(self._faults())()
+        crm.join()
+        self._mend()
+        self.house.settle(900)
+
+    def _faults(self) -> list[Callable[[], None]]:
+        return [
+            self._kill,
+            self._kill,
+            self._kill,
+            self._stop,
+            self._spoil_receiver,
+            self._spoil_recogniser,
+            self._spoil_files,
+            self._cancel,
+        ]
+
+    def _kill(self) -> None:
+        name = self.chance.choice(VICTIMS)
+        away = self.chance.uniform(*DOWN_SECONDS)
+        self.house.kill(name)
+        time.sleep(away)
+        self.house.start(name)
+        self.done[f"killed {name}"] += 1
+
+    def _stop(self) -> None:
+        name = self.chance.choice(("worker", "api"))
+        self.house.stop(name)
+        self.house.start(name)
+        self.done[f"restarted {name}"] += 1
+
+    def _spoil_receiver(self) -> None:
+        self.house.receiver.behave = self.chance.choice(list(RECEIVERS.values()))
+        self.done["receiver changed"] += 1
+
+    def _spoil_recogniser(self) -> None:
+        replies: list[Heard | Say] = [hear, error(503, "busy"), error(429, "slow down", retry_after="1")]
+        self.house.asr.replies[:] = [self.chance.choice(replies)]
+        self.done["recogniser changed"] += 1
+
+    def _spoil_files(self) -> None:
+        sound = self.house.sound
+        self.house.crm.routes["/call.wav"] = self.chance.choice(
+            [serve(sound), serve(sound, ranges=False), status(503), breaking(sound, 70_000)]
+        )
+        self.done["file server changed"] += 1
+
+    def _cancel(self) -> None:
+        """As a person does in the UI; there may be nothing to cancel, or nobody to ask."""
+        with self.house.database.read() as session:
+            running = list(session.scalars(select(Call.flow_run_id).where(Call.status.not_in(TERMINAL), Call.flow_run_id.is_not(None))))
+        if running:
+            path = f"/flow_runs/{self.chance.choice(sorted(filter(None, running)))}/set_state"
+            with suppress(httpx.HTTPError):
+                self.house.prefect(path, {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+                self.done["cancelled"] += 1
+
+    def _post_all(self) -> None:
+        for number in range(self.count):
+            call_id, audio = f"chaos {number}", self.posts.choice(RECORDINGS)
+            self._post(call_id, audio)
+            if self.posts.random() < REPEATED:
+                self._post(self.posts.choice(self.house.accepted), audio)
+                self.done["posted again"] += 1
+            time.sleep(self.posts.uniform(0.0, 0.3))
+        self._posted.set()
+
+    def _post(self, call_id: str, audio: str) -> None:
+        """Until an answer says that the call is known: a CRM does not give up because of a restart."""
+        while True:
+            with suppress(httpx.HTTPError):
+                code = self.house.upload(call_id, audio).status_code
+                if code == 409 and call_id not in self.house.accepted:
+                    self.house.accepted.append(call_id)
+                if code in {200, 409}:
+                    return
+            time.sleep(0.3)
+
+    def _open(self) -> bool:
+        with self.house.database.read() as session:
+            return session.scalars(select(Call.call_id).where(Call.status.not_in(TERMINAL)).limit(1)).first() is not None
+
+    def _mend(self) -> None:
+        self.house.asr.replies[:] = [hear]
+        self.house.heal()
+        self.house.crm.routes["/flaky.wav"] = serve(self.house.sound)
+        for name in ("worker", "worker-2", "house"):
+            if not self.house.runs(name):
+                self.house.start(name)
+
+
+def _took_and_dropped(_: Received) -> Reply:
+    raise Reset
+
+
+RECEIVERS: dict[str, Behave] = {
+    "well": lambda _: Reply(),
+    "took it and said 500": lambda _: Reply(500),
+    "took it and dropped the connection": _took_and_dropped,
+    "busy": lambda _: Reply(429, {"Retry-After": "1"}),
+    "slow": lambda _: Reply(after=3.0),
+}
+
+
+def run(seed: int, count: int, home: Path) -> tuple[House, Counter[str], Violations]:
+    """One run in a new home folder: what was done, and what is wrong after it."""
+    with houses.running(home, "api", "worker", "worker-2", "house", max_attempts="50") as house:
+        chaos = Chaos(house, seed, count)
+        chaos.run()
+        found = check_invariants(house.settings, house.receiver.log, house.accepted)
+        found["UI"] = zombies(house.settings)
+        return house, chaos.done + _outcome(house), found
+
+
+def _outcome(house: House) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    with house.database.read() as session:
+        for call in session.scalars(select(Call)):
+            counted[f"calls {call.status}" + (f" ({call.reason_code})" if call.reason_code else "")] += 1
+        counted.update(f"webhooks {one}" for one in session.scalars(select(Delivery.status)))
+    counted["webhooks received twice or more"] = len(house.receiver.received) - len(house.receiver.distinct)
+    return counted
+
+
+def main() -> int:
+    """Print what was done, the seed and the invariants; 1 when one is broken."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--keep", type=Path, help="a new folder that stays")
+    asked = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rop-chaos-") as folder:
+        _, done, found = run(asked.seed, asked.calls, (asked.keep or Path(folder)) / "home")
+    lines = [f"seed {asked.seed}, {asked.calls} calls, {time.monotonic() - begun:.0f} s"]
+    lines += [f"{count:6} {name}" for name, count in sorted(done.items())]
+    sys.stdout.write("\n".join([*lines, report(found)]) + "\n")
+    return int(any(found.values()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,172 @@
+"""F6 to F11 and F15: what the house depends on is full, slow, lying, hostile or locked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core import ids
+from db import deliveries
+from db.models import Recording
+from tests.faults.house import House, eventually
+from tests.faults.receiver import Behave, Reset
+from tests.peers.file_peer import breaking, endless, redirect, serve
+from tests.peers.sockets import canary
+from tests.peers.webhook_peer import Received, Reply
+from warehouse.embedded import Embedded
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
+MIB = 1024 * 1024
+
+
+def test_f6_a_full_disk_of_recordings_is_waited_out(house: House) -> None:
+    with disk(Path(house.settings.audio_url), MIB) as folder:
+        filler = folder / "filler"
+        filler.write_bytes(bytes(MIB - 200 * 1024))
+        house.start("worker")
+        house.upload("F6")
+        eventually(lambda: b"storage" in worker_log(house), 60)
+        assert house.call("F6").status == "downloading"
+        filler.unlink()
+        [call] = house.wait("F6", seconds=120)
+        assert call.status == "done", call.reason_code
+        assert [path.name for path in folder.iterdir() if path.is_file()] == [f"{ids.stable_id('rec', 'F6')}.wav"]
+        keep = folder / f"{ids.stable_id('rec', 'F6')}.wav"
+        content = keep.read_bytes()
+    keep.write_bytes(content)
+
+
+def test_f7_a_download_that_breaks_at_every_tenth_arrives_whole(house: House) -> None:
+    size = len(house.sound)
+    ways = {
+        "/resumed.wav": breaking(house.sound, *(size // 10 for _ in range(9))),
+        "/changed.wav": breaking(house.sound, size // 2, etag=None),
+        "/unranged.wav": breaking(house.sound, size // 2, ranges=False),
+    }
+    house.crm.routes |= ways
+    house.start("worker")
+    for path in ways:
+        house.upload(f"F7 {path}", path)
+    assert [call.status for call in house.wait(*(f"F7 {path}" for path in ways), seconds=120)] == ["done"] * len(ways)
+    with house.database.read() as session:
+        stored = [session.get_one(Recording, f"F7 {path}").sha256 for path in ways]
+    assert stored == [hashlib.sha256(house.sound).hexdigest()] * len(ways)
+
+
+def test_f7_what_is_too_large_is_refused_for_good(house: House) -> None:
+    house.crm.routes["/endless.wav"] = endless(house.sound, bytes(MIB))
+    house.start("worker")
+    house.upload("F7 endless", "/endless.wav")
+    [call] = house.wait("F7 endless", seconds=120)
+    assert (call.status, call.reason_code, call.runs) == ("failed", "too_large", 1)
+
+
+def test_f8_forbidden_addresses_are_never_visited(house: House) -> None:
+    house.start("worker")
+    with canary("127.0.0.2") as forbidden:
+        port = forbidden.port
+        house.crm.routes["/away.wav"] = redirect(f"http://127.0.0.2:{port}/a.wav")
+        hosts = ("127.0.0.2", "2130706434", "0x7f000002", "[::ffff:127.0.0.2]", "0.0.0.0", "169.254.169.254", "[::1]")
+        addresses = [f"http://{host}:{port}/a.wav" for host in hosts] + [house.crm.url("/away.wav")]
+        for number, address in enumerate(addresses):
+            assert house.upload(f"F8 {number}", address).status_code in {200, 400}
+        assert house.upload("F8 file", "file:///etc/passwd").status_code == 400
+        taken = [call_id for call_id in house.accepted if call_id.startswith("F8")]
+        ended = house.wait(*taken)
+        assert {call.reason_code for call in ended} <= {"address_refused", "bad_url", "invalid_url"}, [call.reason_code for call in ended]
+        assert {call.status for call in ended} == {"failed"}
+        assert forbidden.connections == 0
+
+
+def test_f9_what_is_no_recording_is_refused_with_its_reason(house: House) -> None:
+    cases = {
+        "html": (b"<!doctype html><title>Sign in</title>" * 300, "not_audio"),
+        "playlist": (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n" * 200, "not_audio"),
+        "empty": (b"", "empty_audio"),
+        "cut": (house.sound[:60], "unreadable_audio"),
+    }
+    house.crm.routes |= {f"/{name}.wav": serve(content) for name, (content, _) in cases.items()}
+    house.start("worker")
+    met = {name: house.upload(f"F9 {name}", f"/{name}.wav") for name in cases}
+    taken = [f"F9 {name}" for name, answer in met.items() if answer.status_code == 200]
+    refused = {name: answer.json()["code"] for name, answer in met.items() if answer.status_code == 400}
+    ended = {call.call_id.removeprefix("F9 "): call.reason_code for call in house.wait(*taken)} if taken else {}
+    assert set(refused) | set(ended) == set(cases)
+    for name, (_, reason) in cases.items():
+        assert (refused | ended)[name] in {reason, "not_audio", "no_audio", "undecodable_audio"}, name
+
+
+@pytest.mark.parametrize("name", ["says 500", "drops the connection", "asks to slow down", "is slow", "redirects"])
+def test_f10_f11_a_receiver_that_misbehaves_gets_every_message_once_by_its_id(house: House, name: str) -> None:
+    house.receiver.behave = RECEIVERS[name]
+    house.start("worker")
+    house.upload(f"F10 {name}")
+    assert house.wait(f"F10 {name}")[0].status == "done", "a receiver never fails a call"
+    with house.database.read() as session:
+        logged = eventually(lambda: [one for one in deliveries.log(session, call_id=f"F10 {name}") if one.attempts])
+    assert all(one.delivery.status == "pending" and one.attempts[0].seconds <= 15 for one in logged)
+
+
+def test_f15_a_locked_database_delays_a_call_and_loses_none(house: House) -> None:
+    house.start("worker")
+    with closing(sqlite3.connect(house.settings.root / "rop.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        answer = house.upload("F15 long")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+        assert int(answer.headers["retry-after"]) > 0
+        assert time.monotonic() - begun < 40
+        other.execute("ROLLBACK")
+    assert house.upload("F15 long").status_code == 200
+    assert house.wait("F15 long")[0].status == "done"
+
+
+def test_f15_an_analyst_never_holds_up_the_loader(house: House) -> None:
+    house.start("worker")
+    house.upload("F15 before")
+    house.wait("F15 before")
+    assert house.act("load") == 0
+    with duckdb.connect(str(Embedded(house.settings).published), read_only=True) as analyst:
+        seen = analyst.execute("SELECT count(*) FROM fact_call").fetchone()
+        house.upload("F15 after")
+        house.wait("F15 after")
+        assert house.act("load") == 0
+        assert analyst.execute("SELECT count(*) FROM fact_call").fetchone() == seen
+
+
+def _drop(_: Received) -> Reply:
+    raise Reset
+
+
+RECEIVERS: dict[str, Behave] = {
+    "says 500": lambda _: Reply(500),
+    "drops the connection": _drop,
+    "asks to slow down": lambda _: Reply(429, {"Retry-After": "2"}),
+    "is slow": lambda _: Reply(after=5.0),
+    "redirects": lambda _: Reply(302, {"Location": "http://127.0.0.2:1/"}),
+}
+
+
+@contextmanager
+def disk(folder: Path, size: int) -> Iterator[Path]:
+    """A disk of `size` bytes in the place of the folder; its files come back when it goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
+        pytest.skip("a disk of its own can be mounted by root alone")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def worker_log(house: House) -> bytes:
+    return (house.settings.root / "logs" / "worker.log").read_bytes()

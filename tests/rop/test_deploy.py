@@ -1,0 +1,188 @@
+"""Everything that `rop deploy` brings to a real Prefect server that asks for a password, and that it is really obeyed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow, task
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from checklists.definitions import Checklist
+from checklists.findings import Findings
+from checklists.transcript import Transcript
+from core import clock
+from core.errors import PermanentError, RateLimited
+from core.settings import Settings
+from db import calls, migrate
+from rop import automations, deploy
+from tasks import alerts, budget
+from tasks import runtime as runtimes
+from tasks.engines.analyst import Context
+from tasks.policy import RETRIED
+from tasks.prefect_api import LLM_LIMIT, PrefectApi, PrefectUnavailable
+from tasks.runtime import Runtime
+from tests.peers import prefect_server
+from tests.peers.webhook_peer import WebhookPeer
+
+pytestmark = pytest.mark.slow  # the server and two deployments take half a minute
+LOGIN = "ops:s3cret:with:colons"
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[WebhookPeer]:
+    with WebhookPeer() as peer:
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, chat: WebhookPeer) -> Iterator[Settings]:
+    """The settings of a server that was deployed to twice."""
+    home = tmp_path_factory.mktemp("prefect")
+    wanted = Settings(home=home, prefect_auth=LOGIN, alert_url=chat.url("/alerts"), llm_per_minute=60)  # type: ignore[arg-type]
+    with prefect_server.running(home, wanted) as url:
+        settings = wanted.model_copy(update={"prefect_api_url": url})
+        environment = deploy.client_environment(settings) | {"PREFECT_HOME": str(home)}
+        for _ in range(2):
+            deploy.apply(settings, environment)
+        yield settings
+
+
+@pytest.fixture
+def prefect(deployed: Settings) -> Iterator[PrefectApi]:
+    with closing(PrefectApi(deployed)) as client:
+        yield client
+
+
+@pytest.fixture
+def client_settings(deployed: Settings) -> Iterator[None]:
+    """This process as a worker of that server."""
+    with temporary_settings({PREFECT_API_URL: deployed.prefect_api_url, PREFECT_API_AUTH_STRING: LOGIN}):
+        yield
+
+
+def test_nobody_gets_in_without_the_password(deployed: Settings) -> None:
+    with closing(PrefectApi(deployed.model_copy(update={"prefect_auth": None}))) as stranger, pytest.raises(PrefectUnavailable) as refused:
+        stranger.cancelling()
+    assert refused.value.fields == {"status": 401}
+
+
+def test_the_password_is_in_no_log(deployed: Settings) -> None:
+    assert not [path for path in Path(deployed.home).rglob("*.log") if "s3cret" in path.read_text()]
+
+
+def test_everything_is_there_once(prefect: PrefectApi) -> None:
+    names = [one["name"] for one in prefect.request("POST", "/automations/filter", {"limit": 200})]
+    assert sorted(names) == sorted(automations.PREFIX + one.name for one in automations.alerts_of(Settings()))
+    deployments = prefect.request("POST", "/deployments/filter", {})
+    assert len(deployments) == len({(one["flow_id"], one["name"]) for one in deployments}) >= 10
+    scheduled = {one["description"] for one in deployments if one["schedules"]}
+    assert len(scheduled) == 6
+
+
+def test_a_first_look_for_lost_calls_is_scheduled(prefect: PrefectApi) -> None:
+    runs = prefect.request("POST", "/flow_runs/filter", {"flow_runs": {"name": {"any_": ["сверка"]}}})
+    assert any(not one["auto_scheduled"] for one in runs)
+
+
+def test_a_failed_run_is_told_to_the_chat(prefect: PrefectApi, chat: WebhookPeer) -> None:
+    run = prefect.start("process-call/calls", {"call_id": "c 1"}, key="failed", name="c 1", tags=[])
+    prefect.force(run, "RUNNING", "")
+    prefect.force(run, "FAILED", 'Сервер "crm" не отдал запись')
+    text = eventually(lambda: _told(chat, "Не удался"))
+    assert "«c 1»" in text
+    assert 'Сервер "crm" не отдал запись' in text
+    assert run in text, "with a link"
+
+
+@pytest.mark.usefixtures("client_settings")
+def test_what_is_no_state_of_a_run_is_told_too(deployed: Settings, chat: WebhookPeer, tmp_path: Path) -> None:
+    runtime = Runtime(deployed.model_copy(update={"home": tmp_path}))
+    migrate.upgrade(runtime.database)
+    new = calls.NewCall("c1", "m", "d", "s", "http://crm/a.mp3", None)
+    with runtime.database.begin() as session:
+        calls.accept(session, new, clock.now().replace(year=2020))
+    alerts.dead_letters(0)
+    alerts.dead_letters(3)
+    alerts.watch_queue(runtime)
+    runtime.database.dispose()
+    assert "3" in eventually(lambda: _told(chat, "Вебхуки"))
+    assert eventually(lambda: _told(chat, "Звонок ждёт"))
+
+
+def test_without_an_address_there_are_no_alerts(deployed: Settings, prefect: PrefectApi) -> None:
+    own = automations.alerts_of(deployed)[0].automation(automations._block(prefect, "http://127.0.0.1:9")) | {"name": "a person's own"}
+    prefect.request("POST", "/automations/", own)
+    automations.apply(prefect, deployed.model_copy(update={"alert_url": None}))
+    assert [one["name"] for one in prefect.request("POST", "/automations/filter", {"limit": 200})] == ["a person's own"]
+
+
+class Counting:
+    """An analyst that only counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
+        self.asked += 1
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.usefixtures("client_settings")
+def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: PrefectApi) -> None:
+    prefect.ensure_rate(LLM_LIMIT, 60)
+    analyst = Counting()
+    limited = budget.Budgeted(analyst, 60)  # type: ignore[arg-type]
+    started = clock.monotonic()
+    for _ in range(8):
+        limited.check(None, None, None)  # type: ignore[arg-type]
+    assert analyst.asked == 8
+    assert clock.monotonic() - started >= 2, "five at once, then one a second"
+
+
+@pytest.mark.usefixtures("client_settings")
+def test_a_budget_that_nobody_made_stops_nothing(prefect: PrefectApi) -> None:
+    prefect.request("DELETE", f"/v2/concurrency_limits/{LLM_LIMIT}")
+    analyst = Counting()
+    budget.Budgeted(analyst, 60).check(None, None, None)  # type: ignore[arg-type]
+    assert analyst.asked == 1
+
+
+@pytest.mark.usefixtures("client_settings")
+@pytest.mark.parametrize(("error", "tries", "seconds"), [(RateLimited(retry_after=1.5), 2, 1.5), (PermanentError(), 1, 0.0)])
+def test_a_wish_to_wait_is_waited_out(settings: Settings, error: Exception, tries: int, seconds: float) -> None:
+    runtimes.use(Runtime(settings))
+    times: list[float] = []
+
+    @task(**RETRIED | {"retry_delay_seconds": 0.01})
+    def step() -> None:
+        times.append(clock.monotonic())
+        if len(times) == 1:
+            raise error
+
+    @flow
+    def work() -> None:
+        step(return_state=True)
+
+    work(return_state=True)
+    assert len(times) == tries
+    assert times[-1] - times[0] >= seconds
+
+
+def _told(chat: WebhookPeer, beginning: str) -> str | None:
+    texts: list[str] = [json.loads(one.body)["text"] for one in chat.received]
+    return next((text for text in texts if text.startswith(beginning)), None)
+
+
+def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
+    """The first true answer within the time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return answer

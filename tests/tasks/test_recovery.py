@@ -1,0 +1,240 @@
+"""Recovery against a real Prefect server: whatever became of a run, its call ends or goes on, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from core import clock
+from core.settings import Settings
+from db import calls
+from db.engine import Database
+from db.models import Call
+from tasks import recovery
+from tasks.dispatch import trigger
+from tasks.prefect_api import PrefectApi, PrefectUnavailable, Run
+from tasks.recovery import Recovery, Swept
+from tasks.runtime import Runtime
+from tests.peers import prefect_server
+
+pytestmark = pytest.mark.slow  # a server starts in ten seconds; a test takes half of one
+LONG_AGO = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
+        prefect_server.deploy(Settings(prefect_api_url=url))
+        yield url
+
+
+class House:
+    """A database of calls and the server; every test begins without scheduled runs."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.runtime = Runtime(settings)
+        self.runtime.database = database  # type: ignore[misc]
+        self.prefect = PrefectApi(settings)
+
+    def call(self, call_id: str, priority: str = "live", at: datetime | None = None, *, started: bool = True) -> Call:
+        new = calls.NewCall(call_id, "m", "d", "s", "http://crm/a.mp3", None, priority=priority)
+        with self.database.begin() as session:
+            calls.accept(session, new, at or clock.now() - LONG_AGO)
+        if started:
+            trigger(self.database, self.prefect, self.settings, call_id)
+            self.change(call_id, triggered_at=clock.now() - LONG_AGO)
+        return self.stored(call_id)
+
+    def change(self, call_id: str, **values: Any) -> None:
+        with self.database.begin() as session:
+            session.execute(update(Call).where(Call.call_id == call_id).values(**values))
+
+    def stored(self, call_id: str) -> Call:
+        with self.database.read() as session:
+            return calls.get(session, call_id)
+
+    def names(self, call_id: str) -> list[str]:
+        with self.database.read() as session:
+            return [step.name for step in calls.timeline(session, call_id)]
+
+    def taken(self, call_id: str, *, silent: bool) -> Call:
+        """Claimed by its run, whose worker fell silent an hour ago or beats."""
+        run = self.stored(call_id).flow_run_id or ""
+        at = clock.now() - LONG_AGO if silent else clock.now()
+        with self.database.begin() as session:
+            calls.claim(session, call_id, run, at, self.settings.lease_seconds)
+        return self.stored(call_id)
+
+    def put(self, call: Call, state: str) -> None:
+        self.prefect.force(call.flow_run_id or "", state, "a test")
+
+    def state(self, call: Call) -> str:
+        return self.prefect.runs([call.flow_run_id or ""])[call.flow_run_id or ""].type
+
+    def sweep(self) -> Swept:
+        return Recovery(self.runtime, self.prefect).sweep()
+
+
+@pytest.fixture
+def house(server: str, settings: Settings, database: Database) -> Iterator[House]:
+    one = House(settings.model_copy(update={"prefect_api_url": server, "pending_seconds": 2.0, "cancel_seconds": 0.2}), database)
+    one.prefect.request("POST", "/flow_runs/bulk_delete", {"flow_runs": {}})
+    with closing(one.prefect):
+        yield one
+
+
+def test_cancelled_before_it_began_ends_as_cancelled(house: House) -> None:
+    call = house.call("c1")
+    house.put(call, "CANCELLED")
+    assert house.sweep().ended == 1
+    after = house.stored("c1")
+    assert (after.status, after.reason_code) == ("failed", "cancelled")
+    assert house.sweep() == Swept()
+
+
+@pytest.mark.parametrize("state", ["CRASHED", "FAILED", "COMPLETED"])
+def test_a_run_that_ended_without_its_call_is_started_again(house: House, state: str) -> None:
+    call = house.call("c1")
+    house.put(call, state)
+    assert house.sweep().restarted == 1
+    assert house.state(call) == "SCHEDULED"
+    assert house.stored("c1").runs == 1
+    assert house.names("c1")[-1] == "run_lost"
+    assert house.sweep() == Swept(), "what waits its turn is left alone"
+
+
+def test_a_run_that_always_breaks_ends_with_a_reason(house: House) -> None:
+    call = house.call("c1")
+    for _ in range(house.settings.max_attempts):
+        house.put(call, "CRASHED")
+        assert house.sweep().restarted == 1
+    house.put(call, "CRASHED")
+    assert house.sweep().ended == 1
+    after = house.stored("c1")
+    assert (after.status, after.reason_code, house.state(call)) == ("failed", "too_many_runs", "FAILED")
+
+
+def test_a_deleted_run_is_replaced_by_a_new_one(house: House) -> None:
+    call = house.call("c1")
+    house.prefect.request("DELETE", f"/flow_runs/{call.flow_run_id}")
+    assert house.sweep().restarted == 1
+    after = house.stored("c1")
+    assert after.flow_run_id != call.flow_run_id
+    assert (after.status, house.state(after)) == ("queued", "SCHEDULED")
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
+def test_a_run_that_never_takes_its_call_is_scheduled_again(house: House, state: str) -> None:
+    call = house.call("c1")
+    house.put(call, state)
+    assert house.sweep() == Swept(), "it may be about to begin"
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep().restarted == 1
+    assert house.state(call) == "SCHEDULED"
+
+
+def test_a_dead_worker_costs_one_restart(house: House) -> None:
+    call = house.call("c1")
+    house.put(call, "RUNNING")
+    # Its last beat came after the run began, by the clock of the database.
+    house.taken("c1", silent=False)
+    house.change("c1", lease_until=clock.now() - timedelta(seconds=0.001))
+    house.settings = house.runtime.settings = house.settings.model_copy(update={"lease_seconds": 0.001})
+    assert house.sweep().restarted == 1
+    assert house.sweep() == Swept()
+    assert (house.state(call), house.stored("c1").runs) == ("SCHEDULED", 1)
+
+
+def test_a_call_that_is_being_worked_on_is_left_alone(house: House) -> None:
+    call = house.call("c1")
+    house.taken("c1", silent=False)
+    house.put(call, "CRASHED")
+    assert house.sweep() == Swept()
+
+
+def test_a_cancel_that_no_worker_hears_is_carried_out(house: House) -> None:
+    call = house.call("c1")
+    house.taken("c1", silent=True)
+    house.prefect.request("PATCH", f"/flow_runs/{call.flow_run_id}", {"infrastructure_pid": "a worker that is gone"})
+    house.put(call, "CANCELLING")
+    time.sleep(0.3)
+    done = house.sweep()
+    assert (done.cancelled, done.ended) == (1, 1)
+    assert (house.state(call), house.stored("c1").reason_code) == ("CANCELLED", "cancelled")
+
+
+def test_live_calls_start_before_a_back_fill_and_the_back_fill_waits_here(house: House) -> None:
+    house.settings = house.runtime.settings = house.settings.model_copy(update={"bulk_ahead": 2})
+    for number in range(4):
+        house.call(f"bulk {number}", "bulk", clock.now() - LONG_AGO * 2, started=False)
+    for number in range(2):
+        house.call(f"live {number}", "live", clock.now() - LONG_AGO + timedelta(seconds=number), started=False)
+    assert house.sweep().started == 4
+    assert [run["name"] for run in prefect_server.scheduled(house.settings, 3)] == ["live 0", "live 1", "bulk 0"]
+    assert house.sweep() == Swept(), "two wait in Prefect already"
+    assert [house.stored(f"bulk {n}").status for n in range(4)] == ["queued", "queued", "received", "received"]
+
+
+def test_a_live_call_overtakes_a_back_fill_that_waits(house: House) -> None:
+    house.call("bulk", "bulk")
+    house.call("live")
+    assert [run["name"] for run in prefect_server.scheduled(house.settings, 1)] == ["live"]
+
+
+def test_what_came_while_prefect_was_away_starts_in_order(house: House) -> None:
+    for number in range(5):
+        house.call(f"c{number}", at=clock.now() - LONG_AGO + timedelta(seconds=number), started=False)
+    away = PrefectApi(house.settings.model_copy(update={"prefect_api_url": "http://127.0.0.1:9/api"}))
+    with closing(away), pytest.raises(PrefectUnavailable):
+        Recovery(house.runtime, away).sweep()
+    # A busy SQLite server refuses a request now and then; then the sweep leaves the rest, in order, to the next one.
+    assert sum(house.sweep().started for _ in range(5)) == 5
+    assert [run["name"] for run in prefect_server.scheduled(house.settings, 9)] == [f"c{n}" for n in range(5)]
+
+
+def test_runs_say_who_and_where(house: House) -> None:
+    call = house.call("c1")
+    tags = house.prefect.request("GET", f"/flow_runs/{call.flow_run_id}")["tags"]
+    assert {"call:c1", "manager:m", "deal-stage:s"} <= set(tags)
+
+
+def test_old_housekeeping_is_forgotten(house: House) -> None:
+    run = house.prefect.start("process-call/calls", {}, key="k", name="x", tags=["house"])
+    house.prefect.force(run, "COMPLETED", "")
+    assert house.prefect.delete_completed("house", 3600, 100) == 0
+    time.sleep(0.1)
+    assert house.prefect.delete_completed("house", 0.01, 100) == 1
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def run(type: str, since: float, pool: str | None = "calls", queue: str | None = "live") -> Run:
+    moment = AT - timedelta(seconds=since)
+    return Run("r", type, moment, moment, pool, queue)
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        (None, "renew"),
+        (run("CANCELLED", 1), "cancel"),
+        (run("SCHEDULED", 9999), "wait"),
+        (run("SCHEDULED", 9999, None, None), "renew"),
+        (run("SCHEDULED", 60, None, None), "wait"),
+        (run("RUNNING", 30), "wait"),
+        (run("RUNNING", 61), "requeue"),
+        (run("RUNNING", 101), "requeue"),
+        (run("PENDING", 59), "wait"),
+    ],
+)
+def test_the_verdict(known: Run | None, wanted: str) -> None:
+    assert recovery.verdict(known, AT - timedelta(seconds=100), AT, Settings()) == wanted
