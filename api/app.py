@@ -13,7 +13,7 @@ from api import context as contexts
 from api.metrics import PREFIX
 from api.middleware import CallIdPaths, RequestLog
 from api.pages import site
-from api.routes import calls, deliveries, directory, health, rework, search, selftest, tables, upload, webhooks
+from api.routes import calls, deliveries, directory, health, rework, search, selftest, tables, trials, upload, webhooks
 from core import logging
 from core import settings as settings_module
 from core.settings import Settings
@@ -30,6 +30,7 @@ ROUTERS = (
     deliveries.router,
     directory.router,
     webhooks.router,
+    trials.router,
     selftest.router,
 )
 

@@ -334,6 +334,55 @@ class Requested(Answer):
     call_id: str
 
 
+class TrialBody(Request):
+    """Черновик чек-листа или таблицы для проверки на готовых звонках."""
+
+    definition: Annotated[str, Field(min_length=1, description="Описание целиком, YAML или JSON", examples=["schema: checklist/v1 …"])]
+    last: int | None = Field(None, ge=1, description="Сколько последних готовых звонков проверить; не больше настройки ROP_TRIAL_CALLS")
+
+
+class TrialChange(Answer):
+    """Этап или поле: в скольких звонках стало выполнено (заполнено), перестало, изменилось иначе."""
+
+    id: str
+    name: str
+    gained: int
+    lost: int
+    other: int
+
+
+class TrialCall(Answer):
+    """Один звонок: процент или число заполненных полей прежде и теперь, или почему проверить не удалось."""
+
+    call_id: str
+    before: float | None = None
+    after: float | None = None
+    problem: str | None = None
+
+
+class TrialAnswer(Answer):
+    """Проверка черновика; прежние результаты не меняются."""
+
+    trial_id: str
+    status: Literal["waiting", "running", "done", "failed"]
+    kind: Literal["checklist", "table"]
+    definition_id: str
+    asked: int = Field(description="Сколько звонков проверяется")
+    judged: int = Field(description="Сколько уже проверено")
+    better: int
+    worse: int
+    before: float | None = Field(description="Среднее по действующей версии: проценты или число заполненных полей")
+    after: float | None = Field(description="Среднее по черновику")
+    marks: int = Field(description="Отметок людей в этих звонках")
+    agreed_before: int
+    agreed_after: int
+    tokens: int
+    seconds: float
+    changes: list[TrialChange]
+    calls: list[TrialCall]
+    problem: str | None = None
+
+
 class SelfTestStep(Answer):
     """Шаг самопроверки."""
 

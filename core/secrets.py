@@ -28,7 +28,7 @@ class Unreadable(TransientError):
 
     code = "secret_unreadable"
     texts: ClassVar[dict[str, str]] = {
-        "ru": "Секрет подписи зашифрован другим секретом сервера: задайте на всех хостах один ROP_SECRET, прежний через запятую после нового.",
+        "ru": "Секрет подписи зашифрован другим секретом сервера: на всех хостах нужен один ROP_SECRET, старый через запятую после нового.",
         "en": "The signing secret was sealed under another server secret: give every host one ROP_SECRET, the former after the new one.",
     }
 

@@ -28,8 +28,8 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="Lowest level that is logged.")
     secret: SecretStr | None = Field(
         None,
-        description="Server secret that keys the hashes of API keys and seals webhook secrets; a 0600 file in ROP_HOME when empty. The same "
-        "on every host. During a change the new one and, after a comma, the former one.",
+        description="Server secret that keys the hashes of API keys and seals webhook secrets; a 0600 file in ROP_HOME when empty. The "
+        "same on every host. During a change the new one and, after a comma, the former one.",
     )
 
     # Ingress
@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     keep_text_days: int = Field(
         0,
         ge=0,
-        description="Transcripts, quotes, comments, table values and webhook bodies are deleted this many days after their call was received; "
-        "scores stay. 0 keeps them (C45).",
+        description="Transcripts, quotes, comments, table values and webhook bodies are deleted this many days after their call was "
+        "received; scores stay. 0 keeps them (C45).",
     )
     leftover_seconds: float = Field(
         86400.0, description="Files of no call are deleted after this long, a day: no download or upload that is still going on is so old."
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     house_pool: str = Field("house", description="Work pool of the housekeeping flows, so that long calls never delay deliveries.")
     live_queue: str = Field("live", description="Work queue of calls as they come.")
     bulk_queue: str = Field("bulk", description="Work queue of back-fills: served when no live call waits.")
-    worker_limit: int = Field(4, description="Calls that one worker holds at once: while some are recognised, others download and are judged.")
+    worker_limit: int = Field(4, description="Calls that one worker holds: while some are recognised, others download and are judged.")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
     max_attempts: int = Field(3, description="Runs of one call before it fails for good: a poison call must not loop.")

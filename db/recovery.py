@@ -36,7 +36,7 @@ def seize(session: Session, call: Call, at: datetime) -> Claim | None:
 def count_lost_run(session: Session, call: Call, at: datetime, why: str) -> None:
     """Note that the call's run came to nothing; one that never took the call is counted here, the others were when they took it."""
     runs: Any = Call.runs + 1 if call.status in WAITING else Call.runs
-    counted = update(Call).where(_same_run(call)).values(runs=runs).returning(Call.call_id)
+    counted = update(Call).where(_same_run(call), Call.runs == call.runs).values(runs=runs).returning(Call.call_id)
     if session.execute(counted).first() is not None:
         note(session, get(session, call.call_id), "run_lost", at, why=why, flow_run_id=call.flow_run_id)
 

@@ -27,6 +27,7 @@ from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
@@ -101,6 +102,11 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             await super().start(run_once=True, with_healthcheck=with_healthcheck, printer=printer)
             return
         stop = _stop_signal()
+        # A run's heartbeat thread would hold its place for up to a second after its end; who has died is seen by the lease of the call.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            await self._serve(stop, with_healthcheck, printer)
+
+    async def _serve(self, stop: asyncio.Event, with_healthcheck: bool, printer: Callable[..., None]) -> None:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(super().start(with_healthcheck=with_healthcheck, printer=printer))
             helpers = [group.create_task(self._recover()), group.create_task(self._watch_cancellations())]
@@ -130,6 +136,9 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Nothing new is taken while the worker drains."""
         return [] if self._draining else await super().get_and_submit_flow_runs()
+
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
+        """No labels: on SQLite the server answers this one request with "locked" and each repeat waits twice as long."""
 
     def _release_limit_slot(self, flow_run_id: UUID) -> None:
         """A worker that was full asks for the next run at once; the poll would come up to two seconds later."""
@@ -212,8 +221,10 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
 
 def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:
+    # A run of a deployment opens an event stream of its own to hear of a request to suspend, which no flow of ours grants.
+    unwatched = flow_run.model_copy(update={"deployment_id": None})
     try:
-        run_flow(flow, flow_run=flow_run, return_type="state")
+        run_flow(flow, flow_run=unwatched, return_type="state")
     except (Abort, Pause):
         # Another attempt owns the run, or the server refused the transition: its state is not ours to set.
         return

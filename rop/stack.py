@@ -151,6 +151,8 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         **deploy.server_environment(settings),
         **LEAN_SERVER,
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_WORKER_PREFETCH_SECONDS": "2",
         "PREFECT_LOGGING_LEVEL": "INFO",

@@ -119,7 +119,7 @@ def bank_samples(act: str, encoder: semantic.Encoder | None, first_group: int) -
     found = []
     for group, (tags, speaker, words) in enumerate(rules_corpus.bank(), first_group):
         unclear = ("a" in tags and act in ("needs", "terms", "benefit")) or (act == "answer" and tags & set("npq"))
-        for text in {words, rules_corpus.noisy(words, random.Random(words))}:  # noqa: S311  reproducible noise, not a secret
+        for text in dict.fromkeys((words, rules_corpus.noisy(words, random.Random(words)))):  # noqa: S311  reproducible noise, not a secret
             stage = scene(Transcript(utterances=(Utterance(id=0, start=0, end=1, speaker=speaker, text=text),)))
             turns = stage.turns if act == "answer" and speaker == "manager" else [t for t in stage.turns if acts.eligible(stage, t, act)]
             if turns and not unclear:

@@ -22,6 +22,7 @@ RESCORE = "rescore-call/calls"
 RESCORE_SINCE = "rescore-since/calls"
 DELIVER = "deliver-webhooks/house"
 RECONCILE = "reconcile/house"
+TRIAL = "try-definition/house"
 SCHEDULED_SECONDS = 60  # between two delivery runs of the deployment's own schedule
 TOGETHER_SECONDS = 2  # deliveries that come due within this long share a run
 
@@ -99,3 +100,8 @@ def deliver_soon(database: Database, prefect: PrefectApi, *, overdue: bool = Tru
 def _together(due: datetime) -> datetime:
     """The end of the slot that the moment lies in."""
     return datetime.fromtimestamp(math.ceil(due.timestamp() / TOGETHER_SECONDS) * TOGETHER_SECONDS, UTC)
+
+
+def try_draft(prefect: PrefectApi, trial_id: str) -> str:
+    """Start the flow of a stored trial; its run. Raises `TransientError` or `NotFound` when Prefect cannot take it now."""
+    return prefect.start(TRIAL, {"trial_id": trial_id}, key=trial_id, name=trial_id, tags=["trial"])

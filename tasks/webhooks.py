@@ -23,6 +23,8 @@ from db.engine import Database
 from db.models import Delivery
 from tasks import payloads
 
+TOGETHER_SECONDS = 0.01  # answers that come within this long are recorded in one transaction: it costs more than the posts themselves
+
 
 @dataclass(frozen=True)
 class DeliveryReport:
@@ -68,7 +70,8 @@ def deliver_due(database: Database, settings: Settings, http: Guarded, call_id: 
             flying.update({pool.submit(_attempt, letter, server, settings, http, lines): letter for letter in letters})
             if not flying:
                 return DeliveryReport(outcomes["delivered"], outcomes["pending"], outcomes["dead"])
-            done, _ = wait(flying, return_when=FIRST_COMPLETED)
+            wait(flying, return_when=FIRST_COMPLETED)
+            done, _ = wait(flying, TOGETHER_SECONDS)
             met = [(flying.pop(future).delivery, future.result()) for future in done]
 
 

@@ -16,8 +16,8 @@ from checklists.definitions import Definition
 from core.errors import InvalidInput, NotFound, RopError
 from db import audit, calls, definitions, overview, results, trials
 from db.overview import CallFilter
+from tasks import dispatch
 
-FLOW = "try-definition/house"
 USUAL = 20  # calls a trial takes when nothing else is said
 router = APIRouter(prefix="/settings/trials")
 
@@ -29,7 +29,7 @@ def start(view: View, definition: Definition, form: Form) -> Response:
         row = trials.create(session, definition, chosen, view.login, view.at)
         audit.write(session, view.login, "trial.started", definition.id, view.at, calls=len(chosen))
     try:
-        view.context.prefect.start(FLOW, {"trial_id": row.trial_id}, key=row.trial_id, name=row.trial_id, tags=["trial"])
+        dispatch.try_draft(view.context.prefect, row.trial_id)
     except RopError as error:
         with view.context.database.begin() as session:
             trials.finish(session, row.trial_id, view.at, error.text(view.language))

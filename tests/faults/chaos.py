@@ -59,6 +59,7 @@ class Chaos:
             if self._posted.is_set() and self.done.total() > self.count:
                 break
             time.sleep(self.chance.uniform(*QUIET_SECONDS))
+            self.done.update(f"ended by itself {name}" for name in self.house.tend())
             self.chance.choice(self._faults())()
         crm.join()
         self._mend()
@@ -145,9 +146,7 @@ class Chaos:
         self.house.asr.replies[:] = [hear]
         self.house.heal()
         self.house.crm.routes["/flaky.wav"] = serve(self.house.sound)
-        for name in ("worker", "worker-2", "house"):
-            if not self.house.runs(name):
-                self.house.start(name)
+        self.house.tend()
 
 
 def _took_and_dropped(_: Received) -> Reply:

@@ -150,7 +150,7 @@ class House:
         url = audio if "://" in audio else f"{self.crm.url(audio)}?token=sesame-{call_id}"
         form = {"manager_id": "mgr_001", "call_id": call_id, "deal_id": "deal_1", "deal_stage_id": "new", "audio_url": url} | fields
         address = f"{self.addresses.api_url}/api/v1/calls/audio-upload"
-        answer = httpx.post(address, params={"apiKey": self.key}, data=form, trust_env=False, timeout=30)
+        answer = httpx.post(address, params={"apiKey": self.key}, data=form, trust_env=False, timeout=60)
         if answer.status_code == 200:
             self.accepted.append(call_id)
         return answer
@@ -192,6 +192,13 @@ class House:
                 self.start(name)
         for name in ("prefect", "api"):
             self.ready(name)
+
+    def tend(self) -> list[str]:
+        """Start again what has ended by itself, as the supervisor does; its names."""
+        ended = [name for name in self.processes if not self.runs(name)]
+        for name in ended:
+            self.start(name)
+        return ended
 
     def settle(self, seconds: float = 180.0) -> None:
         """Wait until every accepted call has ended, every webhook was tried to its end and the warehouse shows it all.

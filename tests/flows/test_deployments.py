@@ -42,3 +42,8 @@ def test_no_flow_hides_a_room_or_the_standard_library() -> None:
 def test_a_run_never_carries_more_than_ids(deployment: dict[str, Any]) -> None:
     parameters = flow_of(deployment["entrypoint"]).parameters.properties
     assert not {"audio_url", "url", "key", "api_key", "secret"} & set(parameters)
+
+
+def test_nothing_depends_on_a_slot_of_the_server() -> None:
+    # A server that is killed loses its leases and keeps the slots taken: the deployment would never run again.
+    assert not [d for d in DEPLOYMENTS if "concurrency_limit" in d]

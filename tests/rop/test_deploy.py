@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prefect import flow, task
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.settings import Settings as PrefectSettings
 
 from checklists.definitions import Checklist
 from checklists.findings import Findings
@@ -64,6 +65,16 @@ def client_settings(deployed: Settings) -> Iterator[None]:
     """This process as a worker of that server."""
     with temporary_settings({PREFECT_API_URL: deployed.prefect_api_url, PREFECT_API_AUTH_STRING: LOGIN}):
         yield
+
+
+def test_prefect_understands_how_long_it_shall_remember(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = deploy.server_environment(Settings(run_keep_seconds=7200, event_keep_seconds=5400))
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    server = PrefectSettings().server
+    assert server.services.db_vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
+    assert server.services.db_vacuum.retention_period.total_seconds() == 7200
+    assert server.events.retention_period.total_seconds() == 5400
 
 
 def test_nobody_gets_in_without_the_password(deployed: Settings) -> None:

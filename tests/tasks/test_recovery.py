@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import update
 
 from core import clock
+from core.errors import Cancelled
 from core.settings import Settings
 from db import calls
 from db.engine import Database
 from db.models import Call
+from flows.resident import ResidentWorker
 from tasks import recovery
 from tasks.dispatch import trigger
 from tasks.prefect_api import PrefectApi, PrefectUnavailable, Run
@@ -212,6 +218,27 @@ def test_old_housekeeping_is_forgotten(house: House) -> None:
     assert house.prefect.delete_completed("house", 3600, 100) == 0
     time.sleep(0.1)
     assert house.prefect.delete_completed("house", 0.01, 100) == 1
+
+
+def test_the_worker_tells_a_run_without_a_call_and_then_ends_it(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
+    call = house.call("c1")
+    house.prefect.request("PATCH", f"/flow_runs/{call.flow_run_id}", {"infrastructure_pid": "this worker"})
+    house.put(call, "CANCELLING")
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        asyncio.run(_cancel_twice(house, call))
+
+
+async def _cancel_twice(house: House, call: Call) -> None:
+    run = UUID(call.flow_run_id)
+    async with ResidentWorker(house.settings.work_pool) as worker:
+        worker.running[run] = ""
+        await worker._cancel(run)
+        with pytest.raises(Cancelled):
+            worker.runtime.check_cancelled(str(run))
+        assert house.state(call) == "CANCELLING", "it may still end by itself, with its own last word"
+        await worker._cancel(run)
+        assert house.state(call) == "CANCELLED"
 
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
