@@ -91,6 +91,17 @@ class Writer:
         if len(batch) == 1 or isinstance(error, OperationalError):
             for _, future in batch:
                 future.set_exception(error)
+            if self._database.is_sqlite and isinstance(error, OperationalError):
+                self._fail_waiting(error)
             return
         for task in batch:
             self._commit([task])
+
+    def _fail_waiting(self, error: OperationalError) -> None:
+        """What came while the database was waited for has waited as long as anybody should; the next job asks it anew."""
+        for _ in range(self._waiting.qsize()):
+            task = self._waiting.get()
+            if task is None:
+                self._waiting.put(None)
+            elif task[1].set_running_or_notify_cancel():
+                task[1].set_exception(error)

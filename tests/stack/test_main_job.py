@@ -75,7 +75,7 @@ def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, good: dict[str
             return {task["task_key"].split("-")[0] for task in tasks} >= {"download", "transcribe", "score", "extract", "publish", "notify"}
 
         eventually(every_step)
-    assert any("Звонок" in artifact["data"] for artifact in artifacts)
+    assert any("Звонок" in str(artifact["data"]) for artifact in artifacts)
     assert logs
 
 
