@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Supervisor:
         self._on_change = on_change
         self._services: list[Service] = []
         self._stopping = threading.Event()
+        self._untold = False
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, service: Service) -> None:
@@ -55,14 +57,16 @@ class Supervisor:
         return {s.name: s.process.pid for s in self._services if s.process is not None}
 
     def tend(self) -> None:
-        """Restart every service that died and whose pause is over."""
+        """Restart every service that died and whose pause is over. A full disk stops nothing: what fails now is tried again."""
         for service in self._services:
             if service.process is None or service.process.poll() is None:
                 continue
             if service.restart_at is None:
                 self._schedule(service, service.process.returncode)
             elif clock.monotonic() >= service.restart_at:
-                self._spawn(service)
+                self._restart(service)
+        if self._untold:
+            self._tell()
 
     def run(self) -> None:
         """Tend until SIGTERM or SIGINT."""
@@ -88,20 +92,41 @@ class Supervisor:
                 start_new_session=True,
             )
         service.started_at, service.restart_at = clock.monotonic(), None
-        self._on_change(self.pids)
+        self._tell()
+
+    def _restart(self, service: Service) -> None:
+        try:
+            self._spawn(service)
+        except OSError as error:
+            service.restart_at = clock.monotonic() + RESTART_SECONDS[-1]
+            _say(f"{service.name} could not be started: {error.strerror}; next try in {RESTART_SECONDS[-1]:.0f} s")
+
+    def _tell(self) -> None:
+        try:
+            self._on_change(self.pids)
+        except OSError:
+            self._untold = True
+        else:
+            self._untold = False
 
     def _schedule(self, service: Service, code: int) -> None:
         lived = clock.monotonic() - service.started_at
         service.failures = 0 if lived > HEALTHY_SECONDS else service.failures + 1
         pause = RESTART_SECONDS[min(service.failures, len(RESTART_SECONDS)) - 1] if service.failures else RESTART_SECONDS[0]
         service.restart_at = clock.monotonic() + pause
-        print(f"{service.name} ended with code {code}; restarting in {pause:.0f} s, see {self._logs / service.name}.log", file=sys.stderr)
+        _say(f"{service.name} ended with code {code}; restarting in {pause:.0f} s, see {self._logs / service.name}.log")
 
     def _log_file(self, name: str) -> Path:
         log = self._logs / f"{name}.log"
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
         return log
+
+
+def _say(text: str) -> None:
+    # Standard error may be a file on the disk that is full.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _end(service: Service) -> None:

@@ -158,7 +158,8 @@ def _different(database: Database, settings: Settings, *, settled: bool) -> Iter
         loader.rebuild(anew, _everything(database, settings))
         published, fresh = Embedded(settings).published, Embedded(anew).private
         if not published.exists():
-            yield "nothing was published"
+            with database.read() as session:
+                yield from (f"{call_id} and all others are not published" for call_id in export.reportable_ids(session, "", 1))
             return
         waiting = _waiting(database)
         if settled:

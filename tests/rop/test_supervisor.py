@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rop.supervisor import Service, Supervisor
+from core import clock
+from rop.supervisor import RESTART_SECONDS, Service, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"]
@@ -35,6 +37,38 @@ def test_a_killed_service_comes_back_with_a_new_pid(supervisor: Supervisor, seen
     os.kill(first, signal.SIGKILL)
     until(lambda: tended(supervisor).pids["one"] != first)
     assert [pids["one"] for pids in seen] == [first, supervisor.pids["one"]]
+
+
+def test_a_full_disk_neither_ends_the_supervisor_nor_what_it_has_to_tell(tmp_path: Path) -> None:
+    told: list[dict[str, int]] = []
+    full = False
+
+    def write(pids: dict[str, int]) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        told.append(pids)
+
+    supervisor = Supervisor(tmp_path / "logs", write)
+    supervisor.start(Service("one", SLEEPER))
+    full = True
+    os.kill(supervisor.pids["one"], signal.SIGKILL)
+    until(lambda: tended(supervisor).pids["one"] != told[0]["one"])
+    full = False
+    until(lambda: tended(supervisor).pids == told[-1])
+    supervisor.stop()
+
+
+def test_a_log_that_cannot_be_written_delays_a_restart(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(Service("one", SLEEPER))
+    log = tmp_path / "logs" / "one.log"
+    log.unlink()
+    log.mkdir()
+    pid = supervisor.pids["one"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: (tended(supervisor)._services[0].restart_at or 0) > clock.monotonic() + RESTART_SECONDS[-1] / 2)
+    log.rmdir()
+    supervisor._services[0].restart_at = clock.monotonic()
+    until(lambda: tended(supervisor).pids["one"] != pid)
 
 
 def test_output_goes_to_the_services_log(supervisor: Supervisor, tmp_path: Path) -> None:
