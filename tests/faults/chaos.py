@@ -24,9 +24,10 @@ from sqlalchemy import select
 from db.calls import TERMINAL
 from db.models import Call, Delivery
 from tests.faults import house as houses
-from tests.faults.house import House, hear
+from tests.faults.house import House
 from tests.faults.invariants import Violations, check_invariants, report, zombies
 from tests.faults.receiver import Behave, Reset
+from tests.faults.speech import hear
 from tests.peers.asr_peer import Reply as Heard
 from tests.peers.asr_peer import Say, error
 from tests.peers.file_peer import breaking, serve, status

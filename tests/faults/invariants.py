@@ -199,18 +199,12 @@ def _waiting(database: Database) -> set[str]:
 def _torn(database: Database, settings: Settings) -> Iterator[str]:
     """Parts are kept for calls that may go on downloading: those that have not ended, and those that failed for want of an answer."""
     with database.read() as session:
-        ended = {ids.stable_id("rec", one) for one in session.scalars(select(Call.call_id).where(Call.status.in_(FINISHED)))}
+        status = {ids.stable_id("rec", call_id): status for call_id, status in session.execute(select(Call.call_id, Call.status)).tuples()}
     audio = Path(settings.audio_url)
     for path in (*audio.glob(".parts/*"), *audio.glob(".*.part")):
-        if path.name.lstrip(".").partition(".")[0] in ended:
+        if status.get(path.name.lstrip(".").partition(".")[0]) in FINISHED:
             yield f"{path.name} is left in {path.parent.name}"
-    stored = {path.name for path in audio.glob("rec_*")}
-    yield from (f"{name} is stored for no call" for name in stored if not _known(database, name))
-
-
-def _known(database: Database, name: str) -> bool:
-    with database.read() as session:
-        return any(name.startswith(ids.stable_id("rec", one)) for one in session.scalars(select(Call.call_id)))
+    yield from (f"{path.name} is stored for no call" for path in audio.glob("rec_*") if path.name.partition(".")[0] not in status)
 
 
 def _leaked(settings: Settings) -> Iterator[str]:
