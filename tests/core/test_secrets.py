@@ -58,7 +58,11 @@ def test_what_is_sealed_opens_with_any_secret_that_is_known() -> None:
     assert unseal((b"new",), seal((b"new", b"old"), "x")) == "x"
 
 
-@pytest.mark.parametrize("sealed", ["", "whsec_plain", "gAAAAA", seal((b"another",), "x"), seal((b"new",), "x")[:-2] + "AA"])
+@pytest.mark.parametrize(
+    "sealed",
+    ["", "whsec_plain", "gAAAAA", seal((b"another",), "x"), seal((b"new",), "x")[:-2] + "AA"],
+    ids=["nothing", "plain", "short", "another secret", "changed"],
+)
 def test_everything_else_is_unreadable(sealed: str) -> None:
     with pytest.raises(Unreadable):
         unseal((b"new", b"old"), sealed)
