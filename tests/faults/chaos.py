@@ -36,7 +36,7 @@ from tests.peers.webhook_peer import Received, Reply
 VICTIMS = ("worker", "worker", "worker-2", "house", "api", "prefect")
 RECORDINGS = ("/call.wav",) * 8 + ("/flaky.wav", "/nowhere.wav")
 REPEATED = 0.15  # share of calls that the CRM posts twice
-QUIET_SECONDS = (1.0, 5.0)  # between two faults
+QUIET_SECONDS = (2.0, 10.0)  # between two faults; a worker needs some of them to start
 DOWN_SECONDS = (0.0, 4.0)  # a killed process stays away for this long
 
 
@@ -57,7 +57,7 @@ class Chaos:
         crm = threading.Thread(target=self._post_all, daemon=True)
         crm.start()
         while not self._posted.is_set() or self._open():
-            if self._posted.is_set() and self.done.total() > self.count:
+            if self._posted.is_set() and self.done.total() > self.count / 2:
                 break
             time.sleep(self.chance.uniform(*QUIET_SECONDS))
             self.done.update(f"ended by itself {name}" for name in self.house.tend())

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from db.models import Call, Delivery, LoadOutbox
 from rop import deploy, first_start, ports
 from rop.stack import Addresses, _uvicorn, environment
 from tasks.load import load_pending
+from tasks.runtime import Runtime
 from tasks.webhooks import deliver_due
 from tests.faults.invariants import check_invariants, report
 from tests.faults.receiver import Receiver
@@ -70,6 +72,11 @@ class House:
     sound: bytes
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The tools of a worker, for steps that the test itself takes."""
+        return Runtime(self.settings)
 
     def start(self, name: str, armed: str = "") -> subprocess.Popen[bytes]:
         """Start `prefect`, `api`, a worker of calls (`worker…`) or of housekeeping (`house`), armed as `ROP_FAILPOINTS` says."""

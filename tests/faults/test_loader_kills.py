@@ -20,7 +20,7 @@ REPORTS = ("reports.before_copy", "reports.before_rename", "reports.after_rename
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with houses.empty(tmp_path_factory.mktemp("loader")) as house:
+    with houses.empty(tmp_path_factory.mktemp("loader"), load_lease_seconds="0.5") as house:
         yield house
 
 

@@ -11,7 +11,6 @@ from tasks import rescore
 from tasks.download import fetched
 from tasks.lease import Lease
 from tasks.publish import publish_failure, publish_results
-from tasks.runtime import Runtime
 from tasks.transcribe import transcribe_call
 from tests.faults.house import House
 
@@ -33,7 +32,7 @@ def walk(house: House, call_id: str, audio: str = "/call.wav") -> None:
 
 def finish(house: House, call_id: str, claimed: Lease) -> None:
     """Bring a claimed call to its end."""
-    runtime = Runtime(house.settings)
+    runtime = house.runtime
     runtime.leases[call_id] = claimed
     with claimed as lease:
         try:

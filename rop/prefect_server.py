@@ -1,0 +1,28 @@
+"""`python -m rop.prefect_server start …`: `prefect server …` that collects its garbage beside its event loop.
+
+On SQLite the server otherwise stands still for a minute at a time: the collector, run by the event loop's thread, resets a forgotten
+cursor whose connection waits in another thread for the write lock, and the lock's owner needs the event loop to let go of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import runpy
+import sys
+import threading
+import time
+
+COLLECT_SECONDS = 2.0  # garbage of two busy seconds is a few MiB
+
+
+def _collect() -> None:
+    while True:
+        time.sleep(COLLECT_SECONDS)
+        gc.collect()
+
+
+if __name__ == "__main__":
+    gc.disable()
+    threading.Thread(target=_collect, name="garbage", daemon=True).start()
+    sys.argv[1:1] = ["server"]
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
