@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := api bench checklists core db flows rop scripts tasks tests warehouse
+CODE := api bench checklists core db deploy flows rop scripts tasks tests warehouse
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check lint bench faults chaos lock

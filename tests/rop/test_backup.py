@@ -158,6 +158,7 @@ class Load(threading.Thread):
             results.save(session, call_id, "table", "deal", "table1", {"fields": []}, at)
 
 
+@pytest.mark.slow
 def test_a_copy_taken_under_load_is_of_one_moment_and_its_calls_go_on(house: Settings, database: Database, tmp_path: Path) -> None:
     file, new = tmp_path / "copy.zip", elsewhere(tmp_path)
     load = Load(house.db_url)
