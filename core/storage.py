@@ -133,10 +133,10 @@ def _scanned(folder: Path) -> Iterator[Entry]:
 
 
 def _listed(filesystem: Any, root: str) -> Iterator[Entry]:
-    """By the two names under which remote file systems tell when a file was written."""
+    """An object store tells the time in its listing; others are asked file by file."""
     for one in filesystem.ls(root, detail=True, refresh=True):
         if one["type"] == "file":
-            yield Entry(one["name"].rpartition("/")[2], int(one["size"]), one.get("LastModified") or one["created"])
+            yield Entry(one["name"].rpartition("/")[2], int(one["size"]), one.get("LastModified") or filesystem.modified(one["name"]))
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

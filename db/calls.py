@@ -275,7 +275,7 @@ def forget(session: Session, call_id: str, at: datetime, actor: str) -> Removal:
     removal = Removal(call_id=call_id, at=at, until=max(at, call.lease_until or at), recording=True)
     session.add(removal)
     session.execute(delete(Call).where(Call.call_id == call_id))
-    trials.forget(session, call_id)
+    trials.forget(session, [call_id])
     outbox.changed(session, call_id, at)
     session.add(Audit(at=at, actor=actor, action="call.deleted", subject=call_id, detail={}))
     session.flush()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from checklists.definitions import Checklist, Definition, Table
@@ -54,12 +53,13 @@ def put(session: Session, trial_id: str, outcomes: Sequence[dict[str, Any]]) -> 
     row.status, row.outcomes = RUNNING, list(outcomes)
 
 
-def forget(session: Session, call_id: str) -> None:
-    """Take the call out of every trial that looked at it."""
-    named = cast(Trial.call_ids, Text).contains(json.dumps(call_id), autoescape=True)
-    for row in session.scalars(select(Trial).where(named)):
-        row.call_ids = [one for one in row.call_ids if one != call_id]
-        row.outcomes = [one for one in row.outcomes if one["call_id"] != call_id]
+def forget(session: Session, call_ids: Sequence[str]) -> None:
+    """Take the calls out of every trial that looked at them."""
+    gone = set(call_ids)
+    looked = session.execute(select(Trial.trial_id, Trial.call_ids))
+    for row in [get(session, trial_id) for trial_id, seen in looked if not gone.isdisjoint(seen)]:
+        row.call_ids = [one for one in row.call_ids if one not in gone]
+        row.outcomes = [one for one in row.outcomes if one["call_id"] not in gone]
 
 
 def finish(session: Session, trial_id: str, at: datetime, problem: str | None = None) -> None:

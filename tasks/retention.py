@@ -78,15 +78,14 @@ def delete_recordings(database: Database, storage: Storage, before: datetime) ->
 
 def delete_texts(database: Database, before: datetime) -> int:
     """Delete the texts of ended calls that were received before `before`; how many."""
-    count = 0
+    count, after = 0, ""
     while True:
         with database.begin() as session:
-            old = erasure.old_texts(session, before, TEXTS_AT_ONCE)
-            for call_id in old:
-                erasure.erase_text(session, call_id, clock.now())
+            old = erasure.old_texts(session, before, after, TEXTS_AT_ONCE)
+            erasure.erase_texts(session, old, clock.now())
         if not old:
             return count
-        count += len(old)
+        count, after = count + len(old), old[-1]
 
 
 def sweep(database: Database, storage: Storage, before: datetime) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core import clock
 from core.errors import NotFound, Unavailable
 from core.settings import Settings
 from core.storage import Storage, storage_errors
@@ -106,3 +107,15 @@ def test_a_place_that_cannot_be_written_may_recover(tmp_path: Path) -> None:
 def test_a_full_disk_may_recover() -> None:
     with pytest.raises(Unavailable), storage_errors():
         Path("/dev/full").write_bytes(b"x")
+
+
+def test_every_file_is_listed_with_its_age_and_can_be_dropped(storage: Storage) -> None:
+    assert list(storage.entries()) == []
+    put(storage, "rec_1.mp3", b"sound")
+    put(storage, "rec_2.ogg", b"more sound")
+    found = {entry.name: entry for entry in storage.entries()}
+    assert {name: entry.bytes for name, entry in found.items()} == {"rec_1.mp3": 5, "rec_2.ogg": 10}
+    assert all(abs((clock.now() - entry.modified).total_seconds()) < 60 for entry in found.values())
+    storage.drop(found["rec_1.mp3"])
+    storage.drop(found["rec_1.mp3"])
+    assert [entry.name for entry in storage.entries()] == ["rec_2.ogg"]

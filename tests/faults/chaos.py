@@ -37,6 +37,7 @@ VICTIMS = ("worker", "worker", "worker-2", "house", "api", "prefect")
 RECORDINGS = ("/call.wav",) * 8 + ("/flaky.wav", "/nowhere.wav")
 REPEATED = 0.15  # share of calls that the CRM posts twice
 QUIET_SECONDS = (2.0, 10.0)  # between two faults; a worker needs some of them to start
+SETTLE_SECONDS = 1200.0
 DOWN_SECONDS = (0.0, 4.0)  # a killed process stays away for this long
 
 
@@ -64,7 +65,7 @@ class Chaos:
             self.chance.choice(self._faults())()
         crm.join()
         self._mend()
-        self.house.settle(900)
+        self.house.settle(SETTLE_SECONDS)
 
     def _faults(self) -> list[Callable[[], None]]:
         return [

@@ -235,7 +235,7 @@ def test_an_administrator_deletes_a_call_after_a_second_look(visit: Visit, house
 def test_a_call_without_its_text_keeps_its_score(visit: Visit, house: House) -> None:
     house.call("c1", passed=["greeting"])
     with house.database.begin() as session:
-        erasure.erase_text(session, "c1", clock.now())
+        erasure.erase_texts(session, ["c1"], clock.now())
     page = visit("head").get("/calls/c1").text
     assert "Текст разговора удалён по сроку хранения." in page
     assert "12,5\u00a0%" in page
