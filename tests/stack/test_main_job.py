@@ -225,7 +225,7 @@ def test_nothing_is_left_of_deleted_calls(stack: LiveStack, deleted: list[str]) 
             return any(found) or prefect.get(f"/flow_runs/{run}").status_code != 404
 
         for run in deleted:
-            eventually(lambda run=run: not left(run), seconds=120)
+            eventually(lambda run=run: not left(run), seconds=240)
     eventually(lambda: stack.query("SELECT count(*) AS n FROM fact_call WHERE call_id = 'e2e silent'") == [{"n": 0}], seconds=60)
 
 
