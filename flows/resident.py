@@ -25,7 +25,7 @@ import httpx
 from prefect import Flow
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import Abort, Pause
+from prefect.exceptions import Abort, Pause, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Cancelled as CancelledState
@@ -54,6 +54,7 @@ FLOWS = {
 }
 CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
 LIVE_STATES = ["RUNNING", "PENDING"]
+REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
 
 
 class ResidentResult(BaseWorkerResult):
@@ -201,10 +202,14 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         with anyio.move_on_after(self.settings.worker_grace_seconds):
             while self.running:  # noqa: ASYNC110  the set empties from worker threads
                 await asyncio.sleep(0.1)
-        for flow_run_id, call_id in list(self.running.items()):
+        for call_id in list(self.running.values()):
             if (lease := self.runtime.leases.get(call_id)) is not None:
                 await anyio.to_thread.run_sync(lease.give_back, "worker_stopped")
-            await self._requeue(flow_run_id, "Воркер остановлен, запуск возвращён в очередь.")
+        # A Prefect that is down or slow must not keep the worker: the reconciler finds these runs all the same.
+        with anyio.move_on_after(REQUEUE_SECONDS):
+            for flow_run_id in list(self.running):
+                with suppress(httpx.HTTPError, PrefectException):
+                    await self._requeue(flow_run_id, "Воркер остановлен, запуск возвращён в очередь.")
         if self.running:
             # Threads inside a native decoder cannot be interrupted; everything they would do is fenced by now.
             os._exit(0)

@@ -89,9 +89,10 @@ class Chaos:
 
     def _stop(self) -> None:
         name = self.chance.choice(("worker", "api"))
-        self.house.stop(name)
-        self.house.start(name)
-        self.done[f"restarted {name}"] += 1
+        if self.house.runs(name):
+            self.house.stop(name)
+            self.house.start(name)
+            self.done[f"restarted {name}"] += 1
 
     def _spoil_receiver(self) -> None:
         self.house.receiver.behave = self.chance.choice(list(RECEIVERS.values()))

@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.house import House, eventually
 
+OUTAGE_SECONDS = 120.0  # longer than Prefect's own client tries
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
 
@@ -79,6 +80,19 @@ def test_f4_calls_are_taken_while_prefect_is_down(house: House) -> None:
     house.act("reconcile")
     assert [call.status for call in house.wait(*ids, seconds=180)] == ["done"] * len(ids)
     assert [len(house.runs_of(call_id)) for call_id in ids] == [1] * len(ids)
+
+
+def test_f4_a_call_under_way_outlives_an_outage_of_prefect(house: House) -> None:
+    house.start("worker", "transcribe.before_store=sleep:5@1")
+    house.upload("F4 under way")
+    eventually(lambda: house.call("F4 under way").status == "transcribing", 60)
+    house.kill("prefect")
+    time.sleep(OUTAGE_SECONDS)
+    assert house.call("F4 under way").status != "failed", house.call("F4 under way").reason_code
+    house.heal()
+    house.tend()
+    house.act("reconcile")
+    assert house.wait("F4 under way", seconds=120)[0].status == "done"
 
 
 def test_f5_of_fifty_posts_of_one_call_the_first_wins(house: House) -> None:

@@ -68,6 +68,14 @@ def test_a_call_given_back_is_free_at_once(database: Database, settings: Setting
         assert calls.claim(session, call, "run-2", clock.now() + timedelta(seconds=1), 60).call.runs == 2
 
 
+def test_a_call_that_has_ended_is_never_given_back(database: Database, settings: Settings, call: str) -> None:
+    lease = leases.claim(database, settings, call, "run-1")
+    with database.begin() as session:
+        calls.finish(session, call, lease.token, "done", clock.now())
+    lease.give_back("worker_stopped")
+    assert stored(database).status == "done"
+
+
 def test_a_step_over_its_time_is_stopped_and_the_next_try_has_its_own(database: Database, settings: Settings, call: str) -> None:
     with leases.claim(database, settings, call, "run-1") as lease:
         lease.enter("transcribing", 0.05)
