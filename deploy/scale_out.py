@@ -19,16 +19,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from sqlalchemy import URL
 
 from core import ids
 from core.errors import PermanentError, RopError
 from core.settings import load
-from db import migrate
-from db.engine import Database
 from deploy import backing
-from rop import deploy, first_start, ports, stack
+from rop import deploy, ports, stack
 from rop.supervisor import Service, Supervisor
 
 START_SECONDS = 240.0  # ten Python processes on two busy cores
@@ -147,10 +144,7 @@ class Fleet:
         return stack.environment(load(home), addresses) | self._shared
 
     def _prepare(self) -> None:
-        database = Database(self._settings.db_url)
-        migrate.upgrade(database)
-        first_start.apply_builtin(database)
-        database.dispose()
+        stack.prepare_database(self._settings)
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
         environment = os.environ | self._environment(0, "prefect-1")
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  our own command
@@ -167,8 +161,7 @@ class Fleet:
 
     def _start_apis(self) -> None:
         for number, port in enumerate(self._ports[: self.shape.apis]):
-            options = ["--host", ports.LOOPBACK, "--port", str(port), "--no-access-log", "--no-server-header"]
-            self._start(number, f"api-{number + 1}", ["uvicorn", "--factory", "api.app:from_environment", *options])
+            self._start(number, f"api-{number + 1}", stack.api_module(ports.LOOPBACK, port))
 
     def _start_workers(self) -> None:
         names = [f"worker-{number + 1}" for number in range(self.shape.workers)]
@@ -185,7 +178,7 @@ class Fleet:
     def _wait(self, urls: Sequence[str]) -> None:
         check = self._deadline()
         for url in urls:
-            while not _answers(url):
+            while not stack.answers(url):
                 check(url)
                 self.supervisor.tend()
                 time.sleep(0.2)
@@ -222,13 +215,6 @@ def _overrides(shared: Mapping[str, str]) -> dict[str, object]:
 def _write_private(path: Path, content: str) -> None:
     path.touch(mode=0o600)
     path.write_text(content, encoding="utf-8")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -71,11 +71,11 @@ class Stack:
     def start(self) -> None:
         """Bring everything up; raises `StackFailed` naming the log of what did not start."""
         self._file.unlink(missing_ok=True)
-        self._prepare_database()
+        prepare_database(self.settings)
         api, prefect = self._ports
         self._tell("Prefect…")
         self._spawn("prefect", [sys.executable, "-m", "rop.prefect_server", "start", "--host", ports.LOOPBACK, "--port", str(prefect)])
-        self._spawn("api", [sys.executable, "-m", "uvicorn", *_uvicorn(self.settings.api_host, api)])
+        self._spawn("api", [sys.executable, "-m", *api_module(self.settings.api_host, api)])
         self._wait("prefect", f"{self.addresses.prefect_url}/api/health")
         self._tell("Deployments…")
         deploy.apply(self.settings, self._environment)
@@ -100,18 +100,12 @@ class Stack:
         self.supervisor.stop()
         self._file.unlink(missing_ok=True)
 
-    def _prepare_database(self) -> None:
-        database = Database(self.settings.db_url)
-        migrate.upgrade(database)
-        first_start.apply_builtin(database)
-        database.dispose()
-
     def _spawn(self, name: str, command: list[str], grace_seconds: float = 10.0) -> None:
         self.supervisor.start(Service(name, command, self._environment, grace_seconds))
 
     def _wait(self, name: str, url: str) -> None:
         check = self._check_deadline()
-        while not _answers(url):
+        while not answers(url):
             check(name)
             self.supervisor.tend()
             time.sleep(0.2)
@@ -164,11 +158,22 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def _uvicorn(host: str, port: int) -> list[str]:
-    return ["--factory", "api.app:from_environment", "--host", host, "--port", str(port), "--no-access-log", "--no-server-header"]
+def prepare_database(settings: Settings) -> None:
+    """Bring the operational database to the newest schema, with the built-in definitions in a new one."""
+    database = Database(settings.db_url)
+    migrate.upgrade(database)
+    first_start.apply_builtin(database)
+    database.dispose()
 
 
-def _answers(url: str) -> bool:
+def api_module(host: str, port: int) -> list[str]:
+    """What `python -m` is given to serve the API."""
+    options = ["--host", host, "--port", str(port), "--no-access-log", "--no-server-header"]
+    return ["uvicorn", "--factory", "api.app:from_environment", *options]
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` succeeds within two seconds."""
     try:
         return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:

@@ -27,7 +27,7 @@ from db import calls, endpoints, keys, migrate
 from db.engine import Database
 from db.models import Call, Delivery, LoadOutbox
 from rop import deploy, first_start, ports
-from rop.stack import Addresses, _uvicorn, environment
+from rop.stack import Addresses, answers, api_module, environment
 from tasks.load import load_pending
 from tasks.runtime import Runtime
 from tasks.webhooks import deliver_due
@@ -130,7 +130,7 @@ class House:
     def ready(self, name: str) -> None:
         """Wait until the server or the API answers."""
         url = {"prefect": f"{self.addresses.prefect_url}/api/health", "api": f"{self.addresses.api_url}/healthz"}[name]
-        eventually(lambda: _answers(url), START_SECONDS, self.log_of(name))
+        eventually(lambda: answers(url), START_SECONDS, self.log_of(name))
 
     def log_of(self, name: str) -> Callable[[], str]:
         return lambda: (self.settings.root / "logs" / f"{name}.log").read_text(errors="replace")[-4000:]
@@ -251,7 +251,7 @@ class House:
             return [*python, "prefect", "server", "start", "--host", ports.LOOPBACK, "--port", port]
         if name == "api":
             port = self.addresses.api_url.rpartition(":")[2]
-            return [*python, "uvicorn", *_uvicorn(ports.LOOPBACK, int(port))]
+            return [*python, *api_module(ports.LOOPBACK, int(port))]
         if name in {"actor", "servant"}:
             return [*python, "tests.faults.actor", "serve" if name == "servant" else "reconcile"]
         pool = self.settings.house_pool if name == "house" else self.settings.work_pool
@@ -311,10 +311,3 @@ def _furnish(settings: Settings, database: Database, receiver: Receiver) -> tupl
             made = endpoints.set_url(session, server, kind, owner, receiver.url(f"/{kind}"), at)  # type: ignore[arg-type]
             receiver.secrets += endpoints.live_secrets(session, server, made.endpoint_id, at)
     return key.plain, key.key_id
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

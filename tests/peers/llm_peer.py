@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.peers.serving import Serving
+
 LINE = re.compile(r'^\[(\d+)\] ([МК?]) (\d+:\d\d) (".*")$', re.MULTILINE)
 CONVERSATION = re.compile(r"^РАЗГОВОР (\w+)\n(.*)^КОНЕЦ РАЗГОВОРА \1$", re.MULTILINE | re.DOTALL)
 WHO = {"М": "manager", "К": "customer", "?": "unknown"}
@@ -166,7 +168,7 @@ def error(status: int, message: str = "", code: str | None = None, **headers: st
 
 
 @dataclass
-class LlmPeer:
+class LlmPeer(Serving):
     """Answers with the scripted replies in turn, then with the last one for ever; `asked` holds every request.
 
     `refuses` maps what the server does not know (`json_schema`, `json_object`, `temperature`) to its answer.
@@ -182,13 +184,11 @@ class LlmPeer:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", self.port), _handler(self))
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__()
 
     @property
     def url(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.peers.serving import Serving
 
 
-class PrefectPeer:
+class PrefectPeer(Serving):
     """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent; all runs are in `state`."""
 
     def __init__(self) -> None:
@@ -19,14 +21,6 @@ class PrefectPeer:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.peer = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/api"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def create(self, body: dict[str, Any]) -> str:
         """The run of the body's idempotency key, new or known."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.peers.serving import Serving
 
 Thing = dict[str, Any]
 
 
-class RunsPeer:
+class RunsPeer(Serving):
     """`runs`, `tasks` and `artifacts` by id; while `down` every answer is 503."""
 
     def __init__(self) -> None:
@@ -21,14 +22,6 @@ class RunsPeer:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.peer = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/api"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED", storage_key: str | None = None) -> None:
         """Add a run of the call with one task and one artifact."""

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.peers.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Received:
         return True
 
 
-class WebhookPeer:
+class WebhookPeer(Serving):
     """Answers with `replies` in turn, then with the last of them for ever; `received` holds everything that came, over `connections`."""
 
     def __init__(self, replies: Sequence[Reply] = (Reply(),), host: str = "127.0.0.1") -> None:
@@ -55,14 +57,9 @@ class WebhookPeer:
         self._server.peer = self
         self.host, self.port = host, self._server.server_address[1]
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__()
 
     def url(self, path: str = "/hook") -> str:
         """Where to send to."""
