@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 CODE := api bench checklists core db deploy flows rop scripts tasks tests warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint bench faults chaos lock
+.PHONY: help demo up down test check lint bench fleet faults chaos lock
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ check: lint test  ## Everything a change must pass
 
 bench: $(STAMP)  ## Print the measured ratios; ONLY=pipeline for one of them
 	@$(BIN)/python -m bench $(ONLY)
+
+fleet: $(STAMP)  ## 200 calls through two APIs, two Prefect servers and three workers on PostgreSQL, Redis and S3
+	@$(BIN)/python -m pytest -m fleet tests/deploy $(ARGS)
 
 faults: $(STAMP)  ## Kill everything everywhere; then chaos with five seeds
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)

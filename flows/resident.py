@@ -25,6 +25,7 @@ import httpx
 from prefect import Flow
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import Abort, Pause, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -138,6 +139,10 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         """Nothing new is taken while the worker drains."""
         return [] if self._draining else await super().get_and_submit_flow_runs()
 
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """A run whose former try has not left its thread yet comes with a later poll."""
+        return await super()._submit_scheduled_flow_runs([one for one in flow_run_response if one.flow_run.id not in self.running])
+
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
         """No labels: on SQLite the server answers this one request with "locked" and each repeat waits twice as long."""
 
@@ -186,6 +191,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         if not lease.stopping:
             lease.stop(Cancelled())
             return
+        # Its thread may last for minutes more, and would then take back a retry that somebody has asked for meanwhile.
+        lease.abandon()
         await anyio.to_thread.run_sync(publish_failure, self.runtime, lease, Cancelled())
         await self.client.set_flow_run_state(flow_run_id, CancelledState(message=Cancelled().text("ru")), force=True)
 

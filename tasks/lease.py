@@ -90,6 +90,10 @@ class Lease:
         """Make the next `check` raise `reason`; called from another thread."""
         self._stop_with = self._stop_with or reason
 
+    def abandon(self) -> None:
+        """Make the run leave without a word: it was ended from outside, and its state is no longer its own to set."""
+        self._stop_with = LeaseLost(call_id=self.call.call_id)
+
     def give_back(self, why: str) -> None:
         """Return the call to the queue and stop the run: its worker is going away."""
         self.stop(LeaseLost(call_id=self.call.call_id))

@@ -130,10 +130,13 @@ def test_the_image_follows_the_usual_rules() -> None:
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
     """The units with this checkout in the place of /opt/rop, instances named."""
+    root, binaries = tmp_path / "rop", tmp_path / "bin"  # a unit takes no path with a space
+    root.symlink_to(ROOT)
+    binaries.symlink_to(BIN)
     for unit in (DEPLOY / "systemd").iterdir():
         path = tmp_path / unit.name.replace("@.", "@1.")
-        path.write_text(unit.read_text().replace("/opt/rop/.venv/bin", str(BIN)).replace("/opt/rop", str(ROOT)))
-    return sorted(tmp_path.iterdir())
+        path.write_text(unit.read_text().replace("/opt/rop/.venv/bin", str(binaries)).replace("/opt/rop", str(root)))
+    return sorted(tmp_path.glob("*.service"))
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -14,7 +14,7 @@ from tasks.load import load_pending
 from tests.deploy.conftest import LiveFleet
 from warehouse import export, query
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a minute and a half on two free cores
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(600)]
 CALLS, TWICE = 200, 20
 CALLS_SECONDS = 400
 FLOWS = {"flows": {"name": {"any_": ["process-call"]}}}

@@ -68,6 +68,14 @@ def test_a_call_given_back_is_free_at_once(database: Database, settings: Setting
         assert calls.claim(session, call, "run-2", clock.now() + timedelta(seconds=1), 60).call.runs == 2
 
 
+def test_a_run_that_was_ended_from_outside_leaves_without_a_word(database: Database, settings: Settings, call: str) -> None:
+    lease = leases.claim(database, settings, call, "run-1")
+    lease.stop(Cancelled())
+    lease.abandon()
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
 def test_a_call_that_has_ended_is_never_given_back(database: Database, settings: Settings, call: str) -> None:
     lease = leases.claim(database, settings, call, "run-1")
     with database.begin() as session:
