@@ -105,9 +105,9 @@ class Settings(BaseSettings):
     asr_batch: int | None = Field(None, description="Clips decoded at once; empty takes 4 on CPU, where more costs memory, 16 on CUDA.")
     asr_language: str = Field("ru", description="Language when neither the call nor the key names one; `auto` detects.")
     asr_hotwords: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Names that are spoken in calls (company, products), comma separated; every call gets them."
+        (), description="Names that are spoken in calls (company, products), comma separated; they come before what is known of the call."
     )
-    asr_hotword_chars: int = Field(200, description="Characters of names given to the recogniser: they take room from the answer.")
+    asr_hotword_chars: int = Field(200, description="Characters of likely words given to the recogniser: they take room from the answer.")
     asr_url: str | None = Field(None, description="Base URL of an OpenAI-compatible transcription server.")
     asr_api_key: SecretStr | None = Field(None, description="Key of that server.")
     asr_url_model: str = Field("whisper-1", description="Model name sent to that server.")
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     worker_limit: int = Field(4, description="Calls that one worker holds: while some are recognised, others download and are judged.")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
-    max_attempts: int = Field(3, description="Runs of one call before it fails for good: a poison call must not loop.")
+    max_attempts: int = Field(3, description="Runs of one call that broke off before it fails for good: a poison call must not loop.")
     pending_seconds: float = Field(60.0, description="A run that began and did not take its call within this long is scheduled again.")
     late_seconds: float = Field(900.0, description="A run that is this late and waits in no queue of ours is replaced by a new one.")
     cancel_seconds: float = Field(30.0, description="A run in Cancelling for this long has no worker any more and is ended from outside.")

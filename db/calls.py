@@ -22,6 +22,8 @@ RUNNING = ("downloading", "transcribing", "analysing")
 FINISHED = ("done", "no_speech")
 TERMINAL = (*FINISHED, "failed")
 
+GIVEN_BACK = "worker_stopped"  # the step of a run that ended in good order without ending its call
+
 NOTE = insert(CallEvent.__table__)  # type: ignore[arg-type]  # not through the ORM: every accepted call writes one
 
 
@@ -241,12 +243,20 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
     return call
 
 
-def release(session: Session, call_id: str, token: str, at: datetime, why: str) -> None:
+def release(session: Session, call_id: str, token: str, at: datetime) -> None:
     """Give an unfinished call back to the queue: its worker stops. One that has ended meanwhile stays as it ended."""
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     statement = update(Call).where(mine).values(status="queued", lease_token=None, lease_until=None).returning(Call.call_id)
     if session.execute(statement).first() is not None:
-        note(session, get(session, call_id), why, at)
+        note(session, get(session, call_id), GIVEN_BACK, at)
+
+
+def broken_runs(session: Session, call: Call) -> int:
+    """Runs since the call was accepted or last failed, without those that a stopping worker gave back in good order."""
+    mine = and_(CallEvent.call_id == call.call_id, CallEvent.attempt == call.attempt)
+    failed = select(func.coalesce(func.max(CallEvent.event_id), 0)).where(mine, CallEvent.name == "failed").scalar_subquery()
+    given_back = select(func.count()).where(mine, CallEvent.name == GIVEN_BACK, CallEvent.event_id > failed)
+    return call.runs - (session.scalar(given_back) or 0)
 
 
 def unlink_run(session: Session, call_id: str) -> None:

@@ -108,6 +108,13 @@ def offices_at(session: Session, manager_id: str, at: datetime) -> list[str]:
     return sorted(session.scalars(select(Membership.office_id).where(*mine, Membership.valid_from == first).distinct()))
 
 
+def members_at(session: Session, office_ids: Collection[str], at: datetime) -> list[str]:
+    """Ids of everybody who belonged to one of the offices at `at`, each once."""
+    here = Membership.office_id.in_(office_ids)
+    then = (Membership.valid_from <= at, or_(Membership.valid_to.is_(None), Membership.valid_to > at))
+    return sorted(session.scalars(select(Membership.manager_id).where(here, *then).distinct()))
+
+
 def manager_names(session: Session, manager_ids: Collection[str]) -> dict[str, str]:
     """Full names by id, surname first; ids without a name are left out."""
     rows = session.scalars(select(Manager).where(Manager.manager_id.in_(manager_ids)))

@@ -70,8 +70,10 @@ def _hold(runtime: Runtime, call_id: str) -> Lease:
 
 
 def _refuse_poison(runtime: Runtime, lease: Lease) -> None:
-    if lease.call.runs > runtime.settings.max_attempts:
-        raise calls.TooManyRuns(runs=lease.call.runs - 1)
+    with runtime.database.read() as session:
+        broken = calls.broken_runs(session, lease.call) - 1  # without this one
+    if broken >= runtime.settings.max_attempts:
+        raise calls.TooManyRuns(runs=broken)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _judge_all(since: datetime, checklist_id: str | None, webhooks: bool) -> int
     return judged
 
 
-@task(name="rescore", task_run_name="пересчёт {call_id}", **RESUMABLE, **RETRIED)
+@task(name="rescore", task_run_name="rescore {call_id}", **RESUMABLE, **RETRIED)
 def rescore(call_id: str, checklist_id: str | None, webhooks: bool) -> int:
     """New results of one call; how many."""
     return rescore_call(runtimes.current(), call_id, Wanted(checklist_id, webhooks))

@@ -211,7 +211,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
                 await asyncio.sleep(0.1)
         for call_id in list(self.running.values()):
             if (lease := self.runtime.leases.get(call_id)) is not None:
-                await anyio.to_thread.run_sync(lease.give_back, "worker_stopped")
+                await anyio.to_thread.run_sync(lease.give_back)
         # A Prefect that is down or slow must not keep the worker: the reconciler finds these runs all the same.
         with anyio.move_on_after(REQUEUE_SECONDS):
             for flow_run_id in list(self.running):

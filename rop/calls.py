@@ -44,7 +44,7 @@ def delete(call_id: str, home: Home = None, yes: Annotated[bool, typer.Option("-
 @app.command()
 def rescore(call_id: str, home: Home = None, checklist: Checklist = None) -> None:
     """Judge one call again by the active versions; the old results are kept as earlier revisions."""
-    with opened(home) as (settings, database), closing(PrefectApi(settings)) as prefect:
+    with opened(home) as (stored, database), closing(PrefectApi(settings := running(stored))) as prefect:
         run = dispatch.rescore(database, prefect, settings, call_id, checklist)
     print(f"Пересчёт запущен: {settings.ui_url}/runs/flow-run/{run}")
 
@@ -57,6 +57,6 @@ def rescore_since(
     webhooks: Annotated[bool, typer.Option(help="Send the new results to the CRM.")] = False,
 ) -> None:
     """Judge every call received since a day again, in the background and behind the live calls."""
-    with opened(home) as (settings, _), closing(PrefectApi(settings)) as prefect:
+    with opened(home) as (stored, _), closing(PrefectApi(settings := running(stored))) as prefect:
         run = dispatch.rescore_since(prefect, settings, since.astimezone(), checklist, webhooks)
     print(f"Пересчёт запущен: {settings.ui_url}/runs/flow-run/{run}")

@@ -227,7 +227,7 @@ def _sole_writer(part: Path) -> Iterator[FileIO]:
         yield file
 
 
-@task(name="download", task_run_name="загрузка {call_id}", **RESUMABLE, **RETRIED)
+@task(name="download", task_run_name="download", **RESUMABLE, **RETRIED)
 def download(call_id: str) -> dict[str, Any]:
     """Fetch the recording of the call and remember it: size in bytes, duration in seconds."""
     runtime = runtimes.current()

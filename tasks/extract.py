@@ -30,7 +30,7 @@ def extract_table(runtime: Runtime, call_id: str, table_id: str, version: str) -
     return finalise_table(call_id, transcript, table, findings, clock.now(), clock.monotonic() - started)
 
 
-@task(name="extract", task_run_name="таблица {table_id}", **RESUMABLE, **RETRIED)
+@task(name="extract", task_run_name="extract {table_id}", **RESUMABLE, **RETRIED)
 def extract(call_id: str, table_id: str, version: str) -> dict[str, Any]:
     """The result of one table as JSON."""
     runtime = runtimes.current()

@@ -12,7 +12,7 @@ from tasks.prefect_api import PrefectApi
 from tasks.webhooks import deliver_due
 
 
-@task(name="notify", task_run_name="вебхуки {call_id}")
+@task(name="notify", task_run_name="notify")
 def notify(call_id: str) -> int:
     """Send what is due for the call; the number that was taken. A receiver that is down never fails the call."""
     runtime = runtimes.current()

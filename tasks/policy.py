@@ -1,4 +1,7 @@
-"""How Prefect treats a step: what is cached for a rerun, and which errors are worth another try."""
+"""How Prefect treats a step: what is cached for a rerun, and which errors are worth another try.
+
+Task runs are named in Latin letters: the graph of a run in the Prefect UI draws no others.
+"""
 
 from __future__ import annotations
 

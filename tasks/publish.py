@@ -121,14 +121,14 @@ def _enqueue_event(session: Session, runtime: Runtime, call: Call, event: str, e
     )
 
 
-@task(name="publish", task_run_name="публикация {call_id}", **RETRIED)
+@task(name="publish", task_run_name="publish", **RETRIED)
 def publish(call_id: str, judged: list[Judgement]) -> None:
     """Publish the results of the call."""
     runtime = runtimes.current()
     publish_results(runtime, runtime.lease(call_id), judged)
 
 
-@task(name="publish-silence", task_run_name="нет речи {call_id}", **RETRIED)
+@task(name="publish-silence", task_run_name="publish silence", **RETRIED)
 def publish_silence(call_id: str) -> None:
     """End a call without speech: it is never scored."""
     runtime = runtimes.current()

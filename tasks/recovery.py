@@ -115,12 +115,16 @@ class Recovery:
         log.info("recovering", call_id=call.call_id, verdict=decided, run=run and run.type, runs=call.runs)
         if decided == "cancel":
             self._end(call, run, Cancelled(), "CANCELLED")
-        elif call.runs >= self.runtime.settings.max_attempts:
-            self._end(call, run, calls.TooManyRuns(runs=call.runs), "FAILED")
+        elif (broken := self._broken(call)) >= self.runtime.settings.max_attempts:
+            self._end(call, run, calls.TooManyRuns(runs=broken), "FAILED")
         elif decided == "requeue" and run is not None:
             self._requeue(call, run)
         else:
             self._renew(call, run)
+
+    def _broken(self, call: Call) -> int:
+        with self.runtime.database.read() as session:
+            return calls.broken_runs(session, call)
 
     def _end(self, call: Call, run: Run | None, reason: RopError, state: str) -> None:
         with self.runtime.database.begin() as session:

@@ -37,7 +37,7 @@ def context(runtime: Runtime, call_id: str) -> Context:
     return Context(at=call.started_at or call.received_at, time_zone=runtime.settings.time_zone, manager_names=tuple(names.split()))
 
 
-@task(name="score", task_run_name="чек-лист {checklist_id}", **RESUMABLE, **RETRIED)
+@task(name="score", task_run_name="score {checklist_id}", **RESUMABLE, **RETRIED)
 def score(call_id: str, checklist_id: str, version: str) -> dict[str, Any]:
     """The result of one checklist as JSON."""
     runtime = runtimes.current()

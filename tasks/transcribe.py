@@ -8,13 +8,14 @@ from prefect import task
 
 from core import clock
 from core.failpoints import failpoint
-from db import calls, directory, results
+from db import calls, results
 from db.models import Call, Recording, TranscriptRow
 from tasks import runtime as runtimes
 from tasks.engines.asr import Job, Progress, Recognition
 from tasks.policy import RESUMABLE, RETRIED
 from tasks.progress import ShownProgress
 from tasks.runtime import Runtime
+from tasks.vocabulary import vocabulary
 
 
 def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
@@ -23,7 +24,7 @@ def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
         recording = session.get_one(Recording, call_id)
         call = session.get_one(Call, call_id)
         known = results.transcript_row(session, call_id)
-        names = directory.manager_names(session, [call.manager_id]).get(call.manager_id, "")
+        likely = vocabulary(session, call)
     if known is not None and known.created_at >= recording.created_at:
         # An earlier run of this attempt heard it, perhaps on another host: recognition is never paid twice.
         return len(known.content["utterances"])
@@ -34,7 +35,7 @@ def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
             language=_language(runtime, call),
             manager_channel=call.manager_channel,  # type: ignore[arg-type]
             direction=call.direction,  # type: ignore[arg-type]
-            hotwords=tuple(names.split()),
+            hotwords=likely,
         )
         heard = runtime.transcriber.transcribe(job, progress)
     failpoint("transcribe.before_store")
@@ -57,7 +58,7 @@ def _store(runtime: Runtime, call_id: str, heard: Recognition) -> None:
         results.save_transcript(session, row)
 
 
-@task(name="transcribe", task_run_name="расшифровка {call_id}", **RESUMABLE, **RETRIED)
+@task(name="transcribe", task_run_name="transcribe", **RESUMABLE, **RETRIED)
 def transcribe(call_id: str) -> dict[str, Any]:
     """The number of utterances that were heard; zero is a call without speech."""
     runtime = runtimes.current()

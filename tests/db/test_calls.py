@@ -99,6 +99,21 @@ def test_every_claim_counts_as_a_run_until_a_failure_is_rerun(database: Database
     assert claim(database).call.runs == 1
 
 
+def test_a_run_that_was_given_back_in_good_order_is_no_broken_one(database: Database) -> None:
+    accept(database)
+    for _ in range(3):
+        token = claim(database).token
+        with database.begin() as session:
+            calls.release(session, "c1", token, NOW)
+    call = claim(database).call
+    with database.begin() as session:
+        assert (call.runs, calls.broken_runs(session, call)) == (4, 1)
+        calls.finish(session, "c1", call.lease_token or "", "failed", NOW, calls.TooManyRuns(runs=4))
+    call = claim(database).call
+    with database.read() as session:
+        assert (call.runs, calls.broken_runs(session, call)) == (1, 1), "a rerun begins with a clean slate"
+
+
 def test_untriggered_and_abandoned_calls_are_found(database: Database) -> None:
     accept(database)
     later = NOW + timedelta(minutes=5)

@@ -11,8 +11,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
+from compose_spec import PyCompose
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_valid_setting_names
 
@@ -68,7 +70,6 @@ def commands() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_knows_every_field(version: str) -> None:
-    kubernetes_validate = pytest.importorskip("kubernetes_validate")
     for manifest in manifests():
         kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -105,14 +106,12 @@ def test_everything_that_serves_has_probes_and_a_budget() -> None:
 
 
 def test_compose_knows_every_field_and_refers_to_what_is_there() -> None:
-    compose_spec = pytest.importorskip("compose_spec")
-    given = compose_spec.PyCompose.from_yaml(yaml.safe_dump(compose()))  # it knows no merge keys
+    given = PyCompose.from_yaml(yaml.safe_dump(compose()))  # it knows no merge keys
     given.validate()
     given.to_spec()
 
 
 def test_compose_follows_the_usual_rules_of_safety() -> None:
-    pytest.importorskip("compose_lint")
     # CL-0019 asks for image digests, which every house takes from its own registry.
     done = subprocess.run(
         [BIN / "compose-lint", "check", "--fail-on", "low", DEPLOY / "compose.yaml"], capture_output=True, text=True, check=False
@@ -121,8 +120,6 @@ def test_compose_follows_the_usual_rules_of_safety() -> None:
 
 
 def test_the_image_follows_the_usual_rules() -> None:
-    if not (BIN / "hadolint").exists():
-        pytest.skip("hadolint is not installed")
     done = subprocess.run([BIN / "hadolint", DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 

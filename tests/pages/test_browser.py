@@ -173,6 +173,7 @@ def test_a_mark_is_made_and_taken_back_by_mouse(head: Seen) -> None:
 def test_the_main_way_needs_only_a_keyboard(chromium: Browser, base: str) -> None:
     with visitor(chromium, base, None) as seen:
         page = seen.open("/sign-in")
+        seen.until("document.activeElement.id === 'login'")
         for key in ("head", "Tab", houses.PASSWORD):
             page.keyboard.press(key) if key == "Tab" else page.keyboard.type(key)
         page.keyboard.press("Enter")

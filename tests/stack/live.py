@@ -41,6 +41,7 @@ class LiveStack:
     process: subprocess.Popen[bytes]
     key: str
     crm: Crm
+    recordings: Path
 
     @property
     def addresses(self) -> dict[str, Any]:
@@ -99,7 +100,8 @@ class LiveStack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """Started as an operator would, on free ports, with loopback opened for the CRM."""
     home = tmp_path_factory.mktemp("stack home")
-    crm = Crm(_recordings(tmp_path_factory.mktemp("recordings")))
+    recordings = _recordings(tmp_path_factory.mktemp("recordings"))
+    crm = Crm(recordings)
     command = [sys.executable, "-m", "rop", "up", "--home", str(home), "--api-port", "0", "--prefect-port", "0"]
     environment = os.environ | SETTINGS
     log = (home / "up.log").open("wb")
@@ -110,7 +112,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
         for kind, name in (("checklist", "sales"), ("table", "TBL_1755863365")):
             path = f"/hooks/{kind}"
             crm.inbox.secrets[path] = rop(home, kind, "webhook", name, f"{crm.url}{path}", "--plain")
-        yield LiveStack(home, process, key, crm)
+        yield LiveStack(home, process, key, crm, recordings)
     finally:
         process.terminate()
         process.wait(90)

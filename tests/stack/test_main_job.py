@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
+from bench._browser import browser
 from core import ids
 from tests.stack.leaks import written
 from tests.stack.live import TOKEN, LiveStack, rop
@@ -164,6 +167,23 @@ def test_retry_of_an_ended_run_goes_on_after_its_last_finished_step(stack: LiveS
         tasks = eventually(lambda: _finished(prefect.post("/task_runs/filter", json=wanted).json(), "notify"))
     downloads = sorted(one["state_name"] for one in tasks if one["task_key"].startswith("download"))
     assert downloads == ["Cached", "Completed"]
+
+
+def test_a_failed_run_is_retried_by_a_click_in_the_prefect_ui(stack: LiveStack) -> None:
+    """The recording comes late: ops find the reason at the run, see to the cause, and press Retry."""
+    stack.upload("e2e late", "late.ogg")
+    assert stack.wait("e2e late")["error"]["code"] == "source_refused"
+    run = eventually(lambda: (found := stack.run_of("e2e late"))["state"]["type"] == "FAILED" and found)
+    shutil.copy(stack.recordings / "good_call.ogg", stack.recordings / "late.ogg")
+    with browser() as chromium:
+        page = chromium.new_page()
+        page.goto(f"{stack.addresses['prefect_url']}/runs/flow-run/{run['id']}")
+        expect(page.get_by_text(run["state"]["message"]).first).to_be_visible()
+        page.get_by_role("button", name="Retry").click()
+        page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+        assert stack.wait("e2e late", until=lambda call: call["status"] != "failed")
+        assert stack.wait("e2e late")["status"] == "done"
+        expect(page.get_by_text("Completed").first).to_be_visible()
 
 
 def _finished(tasks: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

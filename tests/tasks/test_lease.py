@@ -60,7 +60,7 @@ def test_cancelling_raises_at_the_next_check(database: Database, settings: Setti
 
 def test_a_call_given_back_is_free_at_once(database: Database, settings: Settings, call: str) -> None:
     with leases.claim(database, settings, call, "run-1") as lease:
-        lease.give_back("worker_stopped")
+        lease.give_back()
         with pytest.raises(LeaseLost):
             lease.check()
     assert stored(database).status == "queued"
@@ -80,7 +80,7 @@ def test_a_call_that_has_ended_is_never_given_back(database: Database, settings:
     lease = leases.claim(database, settings, call, "run-1")
     with database.begin() as session:
         calls.finish(session, call, lease.token, "done", clock.now())
-    lease.give_back("worker_stopped")
+    lease.give_back()
     assert stored(database).status == "done"
 
 

@@ -21,7 +21,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to transcribe. `language` None means detect; `hotwords` are names that may be spoken."""
+    """One recording to transcribe. `language` None means detect; `hotwords` are words that are likely, the most telling first."""
 
     path: Path
     format: AudioFormat

@@ -33,6 +33,7 @@ VOICE_RULES = SpeechRules(pad=0.1)
 PEAKS = 1600
 # A weaker mark than this is none: the utterance belongs to nobody known.
 TOLD_SPEAKER = 0.2
+CONTROL_MARK = "<|"  # the tokenizer would read such a name as an order to the decoder
 LEFT_RIGHT = {"left": 0, "right": 1}
 
 
@@ -77,10 +78,10 @@ def find(sound: Sound, clip_seconds: float, progress: Progress) -> Found:
 
 
 def names(job: Job, settings: Settings) -> list[str]:
-    """Names that may be spoken, those of every call first, as many as `asr_hotword_chars` hold."""
+    """Words that are likely, those of every call first, as many as `asr_hotword_chars` hold."""
     kept: list[str] = []
     for name in dict.fromkeys((*settings.asr_hotwords, *job.hotwords)):
-        if sum(len(known) + 2 for known in kept) + len(name) <= settings.asr_hotword_chars:
+        if CONTROL_MARK not in name and sum(len(known) + 2 for known in kept) + len(name) <= settings.asr_hotword_chars:
             kept.append(name)
     return kept
 

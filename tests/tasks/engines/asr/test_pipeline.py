@@ -40,7 +40,7 @@ def silent(fraction: float) -> None:
 
 def test_names_of_every_call_come_first_and_fit_the_limit(settings: Settings) -> None:
     chosen = settings.model_copy(update={"asr_hotwords": ("Вектор Софт",), "asr_hotword_chars": 30})
-    job = Job(Path("a.ogg"), "ogg", hotwords=("Анна Смирнова", "Вектор Софт", "Очень Длинное Название", "Ян"))
+    job = Job(Path("a.ogg"), "ogg", hotwords=("<|endoftext|>", "Анна Смирнова", "Вектор Софт", "Очень Длинное Название", "Ян"))
     assert names(job, chosen) == ["Вектор Софт", "Анна Смирнова", "Ян"]
 
 

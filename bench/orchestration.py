@@ -1,0 +1,101 @@
+"""What a call costs beside its recognition, with a hundred calls stored and with five thousand, and whether the worker grows.
+
+A silent call is a look by the voice detector and nothing more, so what the stack spends on it is orchestration (aim 0.30 CPU seconds, at
+most 1.15 times as much with five thousand stored). Memory is the worker's resident set over short calls that are really recognised.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from sqlalchemy import text
+
+from bench._asr_sounds import RATE, read, write
+from bench._history import repeat_runs, store_calls
+from bench._stack import Running, running
+from bench.pipeline import SAMPLES, detector_cpu
+from core.settings import Settings
+from db.engine import Database
+from rop.crm import Crm
+
+FIRST, MEASURED = 60, 40
+STORED = 5000
+IDLE_SECONDS = 30.0
+SPOKEN_CALLS = int(os.environ.get("BENCH_CALLS", "500"))
+SPEECH = slice(RATE, 5 * RATE)  # four seconds in which both sides speak
+
+
+def main() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        home, recordings = Path(folder) / "home", Path(folder) / "recordings"
+        recordings.mkdir()
+        (recordings / "silent.ogg").write_bytes((SAMPLES / "silent_call.ogg").read_bytes())
+        write(recordings / "spoken.wav", read(SAMPLES / "good_call.ogg", Settings(home=home))[:, SPEECH])
+        crm = Crm(recordings)
+        with running(home) as stack:
+            _flatness(stack, home, f"{crm.url}/silent.ogg")
+            _memory(stack, f"{crm.url}/spoken.wav")
+        crm.close()
+
+
+def _flatness(stack: Running, home: Path, silent: str) -> None:
+    detector = detector_cpu(Settings(home=home))
+    _through(stack, "first", silent, FIRST)
+    few = _cost(stack, "few", silent) - detector
+    copies = STORED // (FIRST + MEASURED) - 1
+    store_calls(home, copies * (FIRST + MEASURED))
+    runs = repeat_runs(home / "prefect" / "prefect.db", copies)
+    _until_loaded(home)
+    many = _cost(stack, "many", silent) - detector
+    print(f"orchestration: {few:.2f} CPU s a call with {FIRST + MEASURED} stored (aim 0.30)", end=", ")
+    print(f"{many:.2f} with {STORED} stored and {runs} runs in Prefect, ratio {many / few:.2f} (aim 1.15)", flush=True)
+
+
+def _cost(stack: Running, name: str, silent: str) -> float:
+    """CPU seconds of a call over what the stack spends when nothing comes."""
+    before = stack.cpu_seconds()
+    time.sleep(IDLE_SECONDS)
+    idle = (stack.cpu_seconds() - before) / IDLE_SECONDS
+    before, started = stack.cpu_seconds(), time.monotonic()
+    _through(stack, name, silent, MEASURED)
+    seconds = time.monotonic() - started
+    spent = stack.cpu_seconds() - before
+    print(f"{name}: {MEASURED / seconds:.2f} calls/s, {spent / MEASURED:.2f} CPU s a call, {idle:.3f} CPU s a second when idle", flush=True)
+    return (spent - idle * seconds) / MEASURED
+
+
+def _until_loaded(home: Path) -> None:
+    database = Database(Settings(home=home).db_url)
+    while True:
+        with database.read() as session:
+            if not session.scalar(text("SELECT count(*) FROM load_outbox WHERE loaded_at IS NULL")):
+                break
+        time.sleep(1)
+    database.dispose()
+
+
+def _memory(stack: Running, spoken: str) -> None:
+    worker = psutil.Process(stack.pids["worker"])
+    tenth = max(SPOKEN_CALLS // 10, 1)
+    _through(stack, "spoken-first", spoken, tenth)
+    first = worker.memory_info().rss
+    _through(stack, "spoken", spoken, SPOKEN_CALLS - tenth)
+    last = worker.memory_info().rss
+    told = f"{first / 2**20:.0f} MiB after {tenth} calls, {last / 2**20:.0f} MiB after {SPOKEN_CALLS}"
+    print(f"worker: {told}, ratio {last / first:.2f} (aim 1.10)")
+
+
+def _through(stack: Running, name: str, url: str, count: int) -> None:
+    call_ids = [f"{name}-{number}" for number in range(count)]
+    for call_id in call_ids:
+        stack.post(call_id, url)
+    stack.wait(call_ids)
+
+
+if __name__ == "__main__":
+    main()
