@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     bulk_ahead: int = Field(200, description="Back-fill calls that wait in Prefect at once; the rest wait in the database, at no cost.")
     retry_after_seconds: float = Field(120.0, description="Longest Retry-After that a step waits out before its next try.")
     transcribe_seconds: float = Field(10800.0, description="One transcription: 45 minutes, two channels, slower than real time.")
+    hang_seconds: float = Field(600.0, description="A step this far over its time hears nothing any more: its worker starts anew.")
     analyse_seconds: float = Field(1800.0, description="All checklists and tables of one call; no step begins a try after it.")
     queue_alert_seconds: float = Field(900.0, description="A live call that waits for longer than this raises an alert.")
     alert_url: SecretStr | None = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,12 @@ def unclaimed(session: Session, priority: str, before: datetime, limit: int) -> 
     """Calls whose flow run was made before `before` and has not taken them, oldest first."""
     waiting = and_(Call.status == "queued", Call.priority == priority, Call.triggered_at <= before)
     return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
+
+
+def ended(session: Session, flow_run_ids: Collection[str], before: datetime) -> list[Call]:
+    """Calls of these flow runs that ended before `before`."""
+    mine = and_(Call.flow_run_id.in_(flow_run_ids), Call.status.in_(TERMINAL), Call.finished_at <= before)
+    return list(session.scalars(select(Call).where(mine)))
 
 
 def is_adrift(session: Session, call: Call, at: datetime) -> bool:

@@ -32,16 +32,14 @@ from tasks.transcribe import transcribe
 def process_call(call_id: str) -> State[Any]:
     """Download, transcribe, judge, publish, notify; ends in a state with a reason that a person can read."""
     runtime = runtimes.current()
-    with _hold(runtime, call_id) as lease:
+    with runtime.holding(_claim(runtime, call_id)) as lease:
         try:
-            outcome = _steps(runtime, lease)
+            return _steps(runtime, lease)
         except LeaseLost as lost:
             # Another attempt owns the call and this flow run's state: leave both alone.
             raise Abort(str(lost)) from lost
         except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason
-            outcome = _failed(runtime, lease, error)
-    runtime.leases.pop(call_id, None)
-    return outcome
+            return _failed(runtime, lease, error)
 
 
 def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
@@ -59,14 +57,12 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
     return Completed(message=publish_card(runtime, call_id))
 
 
-def _hold(runtime: Runtime, call_id: str) -> Lease:
+def _claim(runtime: Runtime, call_id: str) -> Lease:
     try:
-        lease = leases.claim(runtime.database, runtime.settings, call_id, str(flow_run.id))
+        return leases.claim(runtime.database, runtime.settings, call_id, str(flow_run.id))
     except (LeaseLost, NotFound) as error:
         get_run_logger().warning(error.text("ru"))
         raise Abort(str(error)) from error
-    runtime.leases[call_id] = lease
-    return lease
 
 
 def _refuse_poison(runtime: Runtime, lease: Lease) -> None:

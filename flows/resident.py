@@ -38,6 +38,7 @@ from core import settings as settings_module
 from core.errors import Cancelled
 from core.settings import Settings
 from tasks import runtime as runtimes
+from tasks.lease import Lease
 from tasks.publish import publish_failure
 from tasks.runtime import Runtime
 
@@ -111,7 +112,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     async def _serve(self, stop: asyncio.Event, with_healthcheck: bool, printer: Callable[..., None]) -> None:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(super().start(with_healthcheck=with_healthcheck, printer=printer))
-            helpers = [group.create_task(self._recover()), group.create_task(self._watch_cancellations())]
+            watching = (self._recover(), self._watch_cancellations(), self._watch_hanging(stop))
+            helpers = [group.create_task(one) for one in watching]
             await stop.wait()
             await self._drain(printer)
             for task in (*helpers, serving):
@@ -182,6 +184,16 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
                 for run in await self._runs(wanted):
                     await self._cancel(run.id)
 
+    async def _watch_hanging(self, stop: asyncio.Event) -> None:
+        """A thread that hangs keeps its place for ever: the worker ends, and whoever keeps it alive starts it anew."""
+        while not any(lease.hangs for lease in self._held()):  # noqa: ASYNC110  leases live in threads
+            await asyncio.sleep(CANCEL_POLL_SECONDS)
+        stop.set()
+
+    def _held(self) -> list[Lease]:
+        leases = (self.runtime.leases.get(call_id) for call_id in self.running.values())
+        return [lease for lease in leases if lease is not None]
+
     async def _cancel(self, flow_run_id: UUID) -> None:
         """Ask the run to stop; one that is deep in a native decoder is ended from outside, and what it does later is fenced."""
         lease = self.runtime.leases.get(self.running.get(flow_run_id, ""))
@@ -209,8 +221,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         with anyio.move_on_after(self.settings.worker_grace_seconds):
             while self.running:  # noqa: ASYNC110  the set empties from worker threads
                 await asyncio.sleep(0.1)
-        for call_id in list(self.running.values()):
-            if (lease := self.runtime.leases.get(call_id)) is not None:
+        for lease in self._held():
+            if not lease.hangs:  # what hangs counts as broken off: it must not come back for ever
                 await anyio.to_thread.run_sync(lease.give_back)
         # A Prefect that is down or slow must not keep the worker: the reconciler finds these runs all the same.
         with anyio.move_on_after(REQUEUE_SECONDS):

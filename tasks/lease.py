@@ -19,7 +19,6 @@ from db import calls
 from db.engine import Database
 from db.models import Call
 
-HANG_SECONDS = 600.0  # over the limit of a step: more than any wait between two tries
 BEAT_SECONDS = 2.0  # how soon progress is seen outside; a beat is one indexed update
 
 log = structlog.get_logger(__name__)
@@ -44,6 +43,7 @@ class Lease:
         self.finished = claim.finished
         self._database = database
         self._seconds = settings.lease_seconds
+        self._hang_seconds = settings.hang_seconds
         self._fraction = 0.0
         self._stop_with: RopError | None = None
         self._deadline = math.inf
@@ -86,6 +86,11 @@ class Lease:
         """Whether the run was told to stop."""
         return self._stop_with is not None
 
+    @property
+    def hangs(self) -> bool:
+        """Far over its time and deaf to checks, as native code can be: it beats no more, and its worker starts anew."""
+        return clock.monotonic() > self._deadline + self._hang_seconds
+
     def stop(self, reason: RopError) -> None:
         """Make the next `check` raise `reason`; called from another thread."""
         self._stop_with = self._stop_with or reason
@@ -101,7 +106,7 @@ class Lease:
             calls.release(session, self.call.call_id, self.token, clock.now())
 
     def _keep(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS) and not self._hangs():
+        while not self._ended.wait(BEAT_SECONDS) and not self.hangs:
             try:
                 self._beat(progress=self._fraction)
             except LeaseLost as lost:
@@ -109,10 +114,6 @@ class Lease:
                 return
             except SQLAlchemyError:
                 log.warning("lease_beat_failed", call_id=self.call.call_id, exc_info=True)
-
-    def _hangs(self) -> bool:
-        """Far over its time and deaf to checks, as native code can be: without beats the reconciler takes the call over."""
-        return clock.monotonic() > self._deadline + HANG_SECONDS
 
     def _beat(self, **values: object) -> None:
         until = clock.now() + timedelta(seconds=self._seconds)

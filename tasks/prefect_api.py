@@ -106,6 +106,10 @@ class PrefectApi:
         """Runs that were asked to stop and have not stopped."""
         return self._filter({"state": {"type": {"any_": ["CANCELLING"]}}})
 
+    def going(self) -> list[Run]:
+        """Runs that are being worked on, as far as Prefect knows."""
+        return self._filter({"state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
+
     def delete_completed(self, tag: str, older_seconds: float, limit: int) -> int:
         """Delete runs with the tag that ended well longer ago than this, at most about `limit`; how many."""
         before = (clock.now() - timedelta(seconds=older_seconds)).isoformat()

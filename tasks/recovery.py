@@ -78,6 +78,7 @@ class Recovery:
     def sweep(self) -> Swept:
         """Help every call that needs it, then start those that nobody started, live ones first."""
         self._end_cancelled_runs()
+        self._end_runs_of_ended_calls()
         self._help(self._adrift())
         if self._start("live", STARTS):
             self._start("bulk", self._bulk_room())
@@ -162,6 +163,17 @@ class Recovery:
             if run.pool in {settings.work_pool, settings.house_pool} and at - run.since > timedelta(seconds=settings.cancel_seconds):
                 self.prefect.force(run.id, "CANCELLED", Cancelled().text("ru"))
                 self.done.cancelled += 1
+
+    def _end_runs_of_ended_calls(self) -> None:
+        """A worker that died between the end of a call and the end of its run leaves the run going on for ever."""
+        before = clock.now() - timedelta(seconds=self.runtime.settings.pending_seconds)
+        going = [run.id for run in self.prefect.going() if run.since <= before]
+        with self.runtime.database.read() as session:
+            ended = recovery.ended(session, going, before)
+        for call in ended:
+            state = "COMPLETED" if call.status in calls.FINISHED else "CANCELLED" if call.reason_code == Cancelled.code else "FAILED"
+            self.prefect.force(call.flow_run_id or "", state, call.reason["ru"] if call.reason else "")
+            self.done.ended += 1
 
     def _start(self, priority: str, room: int) -> bool:
         """Make runs for up to `room` calls that have none, in order of receipt; false when Prefect takes no more."""

@@ -73,6 +73,18 @@ class Runtime:
         finally:
             self._hearing.release()
 
+    @contextmanager
+    def holding(self, lease: Lease) -> Iterator[Lease]:
+        """Keep the lease alive, and known to the steps of its call, while the block lasts."""
+        call_id = lease.call.call_id
+        self.leases[call_id] = lease
+        try:
+            with lease:
+                yield lease
+        finally:
+            if self.leases.get(call_id) is lease:  # a newer run may have taken the call since
+                del self.leases[call_id]
+
     def lease(self, call_id: str) -> Lease:
         """The lease this process holds on the call."""
         return self.leases[call_id]

@@ -248,7 +248,7 @@ class House:
         python = [sys.executable, "-m"]
         if name == "prefect":
             port = self.addresses.prefect_url.rpartition(":")[2]
-            return [*python, "prefect", "server", "start", "--host", ports.LOOPBACK, "--port", port]
+            return [*python, "rop.prefect_server", "start", "--host", ports.LOOPBACK, "--port", port]
         if name == "api":
             port = self.addresses.api_url.rpartition(":")[2]
             return [*python, *api_module(ports.LOOPBACK, int(port))]

@@ -17,6 +17,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ from warehouse.embedded import Embedded
 from warehouse.facts import Flattener
 
 SECRETS = re.compile(rb"rop_[0-9A-Za-z]{30,}|whsec_[0-9A-Za-z+/]{30,}|token=sesame[^\x00\s\"']*")
+LOOK_SECONDS = 90.0
 JUDGED = ("done", "rescored")
 Violations = dict[str, list[str]]
 
@@ -65,7 +67,14 @@ def check_invariants(
 
 
 def zombies(settings: Settings) -> list[str]:
-    """Calls that have ended while Prefect still shows a run of them as going on."""
+    """Calls that have ended while Prefect shows a run of them as going on, and goes on so: a restarted worker needs a moment to look."""
+    deadline = time.monotonic() + LOOK_SECONDS
+    while (found := _going(settings)) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
+def _going(settings: Settings) -> list[str]:
     database = Database(settings.db_url)
     with database.read() as session:
         ended = dict(session.execute(select(Call.flow_run_id, Call.call_id).where(Call.status.in_(TERMINAL))).tuples().all())

@@ -59,6 +59,18 @@ def test_f2_a_call_that_breaks_every_worker_is_not_tried_for_ever(house: House) 
     house.environment["ROP_MAX_ATTEMPTS"] = "50"
 
 
+def test_f2_a_decoder_that_hangs_ends_its_worker_and_not_the_call(house: House) -> None:
+    house.environment |= {"ROP_TRANSCRIBE_SECONDS": "2", "ROP_HANG_SECONDS": "2"}
+    house.start("worker", "transcribe.before_store=sleep:600@1")
+    house.upload("F2 hangs")
+    assert house.died("worker", 120) == 0
+    for name in ("ROP_TRANSCRIBE_SECONDS", "ROP_HANG_SECONDS"):
+        del house.environment[name]
+    house.start("worker")
+    assert house.wait("F2 hangs")[0].status == "done"
+    assert (house.names("F2 hangs")["started"], house.names("F2 hangs")["worker_stopped"]) == (2, 0)
+
+
 def test_f4_calls_are_taken_while_prefect_is_down(house: House) -> None:
     house.start("worker")
     house.upload("F4 before")

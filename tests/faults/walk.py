@@ -33,8 +33,7 @@ def walk(house: House, call_id: str, audio: str = "/call.wav") -> None:
 def finish(house: House, call_id: str, claimed: Lease) -> None:
     """Bring a claimed call to its end."""
     runtime = house.runtime
-    runtime.leases[call_id] = claimed
-    with claimed as lease:
+    with runtime.holding(claimed) as lease:
         try:
             fetched(runtime, lease)
             lease.enter("transcribing", 60)

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import update
 
 from core import clock
-from core.errors import Cancelled
+from core.errors import BadAudio, Cancelled, RopError
 from core.settings import Settings
 from db import calls
 from db.engine import Database
@@ -79,6 +79,12 @@ class House:
             calls.claim(session, call_id, run, at, self.settings.lease_seconds)
         return self.stored(call_id)
 
+    def finish(self, call: Call, status: str, reason: RopError | None) -> None:
+        """As its run does at the end."""
+        token = self.taken(call.call_id, silent=False).lease_token or ""
+        with self.database.begin() as session:
+            calls.finish(session, call.call_id, token, status, clock.now(), reason)
+
     def put(self, call: Call, state: str) -> None:
         self.prefect.force(call.flow_run_id or "", state, "a test")
 
@@ -103,6 +109,20 @@ def test_cancelled_before_it_began_ends_as_cancelled(house: House) -> None:
     assert house.sweep().ended == 1
     after = house.stored("c1")
     assert (after.status, after.reason_code) == ("failed", "cancelled")
+    assert house.sweep() == Swept()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state"), [("done", None, "COMPLETED"), ("failed", Cancelled(), "CANCELLED"), ("failed", BadAudio(), "FAILED")]
+)
+def test_the_run_of_a_call_that_has_ended_does_not_go_on_for_ever(house: House, status: str, reason: RopError | None, state: str) -> None:
+    call = house.call("c1")
+    house.put(call, "RUNNING")
+    house.finish(call, status, reason)
+    assert house.sweep() == Swept(), "its worker may be about to say so"
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep().ended == 1
+    assert house.state(call) == state
     assert house.sweep() == Swept()
 
 
