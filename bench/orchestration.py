@@ -7,6 +7,7 @@ most 1.15 times as much with five thousand stored). Memory is the worker's resid
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import text
 from bench._asr_sounds import RATE, read, write
 from bench._history import repeat_runs, store_calls
 from bench._stack import Running, running
-from bench.pipeline import SAMPLES, detector_cpu
+from bench.pipeline import SAMPLES
 from core.settings import Settings
 from db.engine import Database
 from rop.crm import Crm
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def _flatness(stack: Running, home: Path, silent: str) -> None:
-    detector = detector_cpu(Settings(home=home))
+    detector = _detector_cpu(Settings(home=home))
     _through(stack, "first", silent, FIRST)
     few = _cost(stack, "few", silent) - detector
     copies = STORED // (FIRST + MEASURED) - 1
@@ -67,6 +68,21 @@ def _cost(stack: Running, name: str, silent: str) -> float:
     spent = stack.cpu_seconds() - before
     print(f"{name}: {MEASURED / seconds:.2f} calls/s, {spent / MEASURED:.2f} CPU s a call, {idle:.3f} CPU s a second when idle", flush=True)
     return (spent - idle * seconds) / MEASURED
+
+
+def _detector_cpu(settings: Settings) -> float:
+    """CPU seconds of decoding the silent call and looking for voice in it."""
+    from tasks.engines.asr import Job, build
+
+    transcriber = build(settings)
+    transcriber.load()
+    job = Job(SAMPLES / "silent_call.ogg", "ogg")
+    transcriber.transcribe(job, lambda _fraction: None)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(5):
+        transcriber.transcribe(job, lambda _fraction: None)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 5
 
 
 def _until_loaded(home: Path) -> None:

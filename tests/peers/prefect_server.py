@@ -29,7 +29,7 @@ def running(home: Path, settings: Settings | None = None) -> Iterator[str]:
     port = ports.choose(0, "--port")
     url = f"http://{ports.LOOPBACK}:{port}"
     told = os.environ | environment(settings, Addresses("http://127.0.0.1:9", url))
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", ports.LOOPBACK, "--port", str(port)]
+    command = [sys.executable, "-m", "rop.prefect_server", "start", "--host", ports.LOOPBACK, "--port", str(port)]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=told, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
