@@ -36,7 +36,7 @@ def main() -> None:
         home, recordings = Path(folder) / "home", Path(folder) / "recordings"
         recordings.mkdir()
         (recordings / "silent.ogg").write_bytes((SAMPLES / "silent_call.ogg").read_bytes())
-        write(recordings / "spoken.wav", read(SAMPLES / "good_call.ogg", Settings(home=home))[:, SPEECH])
+        write(recordings / "spoken.wav", read(SAMPLES / "good_call.ogg", Settings(home=Path(folder)))[:, SPEECH])
         crm = Crm(recordings)
         with running(home) as stack:
             _flatness(stack, home, f"{crm.url}/silent.ogg")

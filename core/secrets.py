@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from core.errors import TransientError
 from core.settings import Settings
 
 FILE = "secret"
+FILE_LINE = re.compile(r"[0-9a-f]{64}")
 Secrets = tuple[bytes, ...]
 
 
@@ -36,10 +38,12 @@ class Unreadable(TransientError):
 def server_secret(settings: Settings) -> Secrets:
     """`ROP_SECRET`, or the secrets in a 0600 file of the home folder, made on first use; the newest first.
 
-    Several hosts on one database need the same `ROP_SECRET`; another secret makes every key unknown.
+    Several hosts on one database need the same `ROP_SECRET`; another secret makes every key unknown. A line of the file is recognised in
+    `ROP_SECRET`, too, so that one host can become several.
     """
     if settings.secret is not None:
-        return tuple(one.strip().encode() for one in settings.secret.get_secret_value().split(",") if one.strip())
+        given = [one.strip() for one in settings.secret.get_secret_value().split(",") if one.strip()]
+        return (*(one.encode() for one in given), *(bytes.fromhex(one) for one in given if FILE_LINE.fullmatch(one)))
     path = settings.root / FILE
     if not path.exists():
         _write([_fresh()], path, replace=False)

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         description="Transcripts, quotes, comments, table values and webhook bodies are deleted this many days after their call was "
         "received; scores stay. 0 keeps them (C45).",
     )
+    result_keep_seconds: float = Field(
+        7 * 86400.0, description="Finished steps, with quotes, that a worker keeps for a rerun of a failed call; older ones are deleted."
+    )
     leftover_seconds: float = Field(
         86400.0, description="Files of no call are deleted after this long, a day: no download or upload that is still going on is so old."
     )

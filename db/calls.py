@@ -246,8 +246,9 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
 def release(session: Session, call_id: str, token: str, at: datetime) -> None:
     """Give an unfinished call back to the queue: its worker stops. One that has ended meanwhile stays as it ended."""
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
-    statement = update(Call).where(mine).values(status="queued", lease_token=None, lease_until=None).returning(Call.call_id)
-    if session.execute(statement).first() is not None:
+    # A run may take its call before the ingress notes that it made the run; what waits without that note is seen by nobody.
+    waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": func.coalesce(Call.triggered_at, at)}
+    if session.execute(update(Call).where(mine).values(waiting).returning(Call.call_id)).first() is not None:
         note(session, get(session, call_id), GIVEN_BACK, at)
 
 

@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_SECONDS = 30.0  # longest wait for another writer of the SQLite file: a publish with a 45-minute transcript is far below
 
+# A server that went away without a word is noticed within a minute, not within the two hours of the operating system (libpq 34.1.2).
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
 
 class Database:
     """One connection pool. `begin()` is a write transaction, `read()` a read-only one."""
@@ -45,7 +48,7 @@ class Database:
 
 def _postgres(url: str) -> Engine:
     address = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(address, pool_pre_ping=True, pool_size=10, max_overflow=10, hide_parameters=True)
+    return create_engine(address, connect_args=PATIENCE, pool_pre_ping=True, pool_size=10, max_overflow=10, hide_parameters=True)
 
 
 def _sqlite(url: str) -> Engine:

@@ -10,8 +10,8 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from db.calls import RUNNING, TERMINAL, WAITING, Claim, get, note
-from db.models import Call
+from db.calls import GIVEN_BACK, RUNNING, TERMINAL, WAITING, Claim, get, note
+from db.models import Call, CallEvent
 
 
 def unclaimed(session: Session, priority: str, before: datetime, limit: int) -> list[Call]:
@@ -40,12 +40,26 @@ def seize(session: Session, call: Call, at: datetime) -> Claim | None:
     return Claim(get(session, call.call_id), token, finished=False)
 
 
-def count_lost_run(session: Session, call: Call, at: datetime, why: str) -> None:
-    """Note that the call's run came to nothing; one that never took the call is counted here, the others were when they took it."""
-    runs: Any = Call.runs + 1 if call.status in WAITING else Call.runs
+def count_lost_run(session: Session, call: Call, at: datetime, why: str, *, renewed: bool = False) -> None:
+    """Note that the call's run came to nothing. One that never took the call is counted here, the others were when they took it; one that
+    gave it back is no loss, unless the next is to be a new run, whose key holds the number."""
+    uncounted = call.status in WAITING and (renewed or not given_back(session, call))
+    runs: Any = Call.runs + 1 if uncounted else Call.runs
     counted = update(Call).where(_same_run(call), Call.runs == call.runs).values(runs=runs).returning(Call.call_id)
     if session.execute(counted).first() is not None:
         note(session, get(session, call.call_id), "run_lost", at, why=why, flow_run_id=call.flow_run_id)
+
+
+def given_back(session: Session, call: Call) -> bool:
+    """Whether the last thing that happened to the call is that its worker stopped in good order."""
+    last = select(CallEvent.name).where(CallEvent.call_id == call.call_id).order_by(CallEvent.event_id.desc()).limit(1)
+    return session.scalar(last) == GIVEN_BACK
+
+
+def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
+    """The call, if it ended and this flow run was its last."""
+    mine = and_(Call.call_id == call_id, Call.flow_run_id == flow_run_id, Call.status.in_(TERMINAL))
+    return session.scalar(select(Call).where(mine))
 
 
 def oldest_waiting(session: Session, priority: str) -> datetime | None:

@@ -11,8 +11,10 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Self
@@ -22,9 +24,10 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 import httpx
+import structlog
 from prefect import Flow
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import Abort, Pause, PrefectException
 from prefect.flow_engine import run_flow
@@ -32,14 +35,19 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+from sqlalchemy.exc import SQLAlchemyError
 
-from core import ids, logging
+from core import clock, ids, logging
 from core import settings as settings_module
 from core.errors import Cancelled
 from core.settings import Settings
+from db import recovery
+from db.models import Call
 from tasks import runtime as runtimes
+from tasks import step_results
 from tasks.lease import Lease
 from tasks.publish import publish_failure
+from tasks.recovery import ending
 from tasks.runtime import Runtime
 
 FLOWS = {
@@ -55,8 +63,11 @@ FLOWS = {
     "try-definition": "flows.try_definition:try_definition",
 }
 CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
+TIDY_SECONDS = 3600.0
 LIVE_STATES = ["RUNNING", "PENDING"]
 REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
+
+log = structlog.get_logger(__name__)
 
 
 class ResidentResult(BaseWorkerResult):
@@ -112,12 +123,23 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     async def _serve(self, stop: asyncio.Event, with_healthcheck: bool, printer: Callable[..., None]) -> None:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(super().start(with_healthcheck=with_healthcheck, printer=printer))
-            watching = (self._recover(), self._watch_cancellations(), self._watch_hanging(stop))
-            helpers = [group.create_task(one) for one in watching]
+            work = (self._recover, self._watch_cancellations, partial(self._watch_health, stop), self._tidy)
+            helpers = [group.create_task(self._steadily(one)) for one in work]
             await stop.wait()
             await self._drain(printer)
             for task in (*helpers, serving):
                 task.cancel()
+
+    async def _steadily(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Go on after what Prefect, the database or the disk refuses: one error of a helper must not end the worker without a drain."""
+        while True:
+            try:
+                await work()
+            except (httpx.HTTPError, PrefectException, SQLAlchemyError, OSError):
+                log.warning("worker_helper_failed", exc_info=True)
+                await asyncio.sleep(CANCEL_POLL_SECONDS)
+            else:
+                return
 
     async def run(
         self,
@@ -174,7 +196,13 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         for run in await self._runs(mine):
             owner, _, boot = (run.infrastructure_pid or "").rpartition(":")
             if owner == self.name and boot != self.boot:
-                await self._requeue(run.id, "Воркер был остановлен, запуск продолжен.")
+                await self._resume(run.id, str(run.parameters.get("call_id", "")), "Воркер был остановлен, запуск продолжен.")
+
+    async def _tidy(self) -> None:
+        while True:
+            before = clock.now() - timedelta(seconds=self.settings.result_keep_seconds)
+            await anyio.to_thread.run_sync(step_results.expire, self.settings, before)
+            await asyncio.sleep(TIDY_SECONDS)
 
     async def _watch_cancellations(self) -> None:
         while True:
@@ -184,19 +212,23 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
                 for run in await self._runs(wanted):
                     await self._cancel(run.id)
 
-    async def _watch_hanging(self, stop: asyncio.Event) -> None:
-        """A thread that hangs keeps its place for ever: the worker ends, and whoever keeps it alive starts it anew."""
-        while not any(lease.hangs for lease in self._held()):  # noqa: ASYNC110  leases live in threads
+    async def _watch_health(self, stop: asyncio.Event) -> None:
+        """End a worker that cannot be healed from within; whoever keeps it alive starts it anew."""
+        while not (self._collapsed() or any(lease.hangs for lease in self._held())):  # noqa: ASYNC110  seen from outside alone
             await asyncio.sleep(CANCEL_POLL_SECONDS)
         stop.set()
 
+    def _collapsed(self) -> bool:
+        """Whether an error has ended Prefect's own part, which polls no more and waits for the runs under way."""
+        return self._runs_task_group is not None and self._runs_task_group.cancel_scope.cancel_called
+
     def _held(self) -> list[Lease]:
-        leases = (self.runtime.leases.get(call_id) for call_id in self.running.values())
+        leases = (self.runtime.leases.get(str(run)) for run in self.running)
         return [lease for lease in leases if lease is not None]
 
     async def _cancel(self, flow_run_id: UUID) -> None:
         """Ask the run to stop; one that is deep in a native decoder is ended from outside, and what it does later is fenced."""
-        lease = self.runtime.leases.get(self.running.get(flow_run_id, ""))
+        lease = self.runtime.leases.get(str(flow_run_id))
         if lease is None:
             await self._cancel_without_lease(flow_run_id)
             return
@@ -221,14 +253,16 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         with anyio.move_on_after(self.settings.worker_grace_seconds):
             while self.running:  # noqa: ASYNC110  the set empties from worker threads
                 await asyncio.sleep(0.1)
+        left = dict(self.running)  # before the first of them hears that it has to leave
         for lease in self._held():
             if not lease.hangs:  # what hangs counts as broken off: it must not come back for ever
-                await anyio.to_thread.run_sync(lease.give_back)
+                with suppress(SQLAlchemyError):
+                    await anyio.to_thread.run_sync(lease.give_back)
         # A Prefect that is down or slow must not keep the worker: the reconciler finds these runs all the same.
         with anyio.move_on_after(REQUEUE_SECONDS):
-            for flow_run_id in list(self.running):
-                with suppress(httpx.HTTPError, PrefectException):
-                    await self._requeue(flow_run_id, "Воркер остановлен, запуск возвращён в очередь.")
+            for flow_run_id, call_id in left.items():
+                with suppress(httpx.HTTPError, PrefectException, SQLAlchemyError):
+                    await self._resume(flow_run_id, call_id, "Воркер остановлен, запуск возвращён в очередь.")
         if self.running:
             # Threads inside a native decoder cannot be interrupted; everything they would do is fenced by now.
             os._exit(0)
@@ -240,8 +274,18 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             limit=200,
         )
 
-    async def _requeue(self, flow_run_id: UUID, why: str) -> None:
+    async def _resume(self, flow_run_id: UUID, call_id: str, why: str) -> None:
+        """Schedule the run again; one whose call has failed would take the call up anew, and ends instead."""
+        call = await anyio.to_thread.run_sync(self._ended_call, flow_run_id, call_id)
+        if call is not None and call.status == "failed":
+            kind, message = ending(call)
+            await self.client.set_flow_run_state(flow_run_id, State(type=StateType(kind), message=message), force=True)
+            return
         await self.client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry", message=why), force=True)
+
+    def _ended_call(self, flow_run_id: UUID, call_id: str) -> Call | None:
+        with self.runtime.database.read() as session:
+            return recovery.ended_by(session, call_id, str(flow_run_id))
 
 
 def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:

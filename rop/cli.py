@@ -32,6 +32,7 @@ from rop import (
 )
 from rop.context import Home, opened
 from rop.stack import Stack
+from rop.supervisor import on_end
 
 app = typer.Typer(
     name="rop",
@@ -73,6 +74,7 @@ def up(
 
     When everything is ready, HOME/stack.json holds the addresses and process ids.
     """
+    on_end(lambda *_: sys.exit(0))
     settings = load(home)
     stack = Stack(settings, settings.api_port if api_port is None else api_port, prefect_port, tell=print)
     try:

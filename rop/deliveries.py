@@ -35,7 +35,9 @@ def list_deliveries(
 def replay(
     delivery_id: Annotated[str | None, typer.Argument(help="One delivery.")] = None,
     home: Home = None,
-    since: Annotated[datetime | None, typer.Option(help="Everything that was not taken since this moment, UTC.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Everything that was not taken since this moment, in the time zone of this machine.")
+    ] = None,
 ) -> None:
     """Send again, with the same id and the same bytes: at once, or at the next run of the delivery flow."""
     with opened(home) as (settings, database):

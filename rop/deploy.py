@@ -39,7 +39,7 @@ def apply(settings: Settings, environment: Mapping[str, str]) -> None:
         prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
         if settings.llm_per_minute is not None:
             prefect.ensure_rate(LLM_LIMIT, settings.llm_per_minute)
-        _deploy_flows(environment)
+        _deploy_flows({**environment, **pools(settings)})
         automations.apply(prefect, settings)
         prefect.start(RECONCILE, {}, key=ids.token(), name="сверка", tags=[])
 
@@ -61,6 +61,12 @@ def client_environment(settings: Settings) -> dict[str, str]:
     return {"PREFECT_API_URL": settings.prefect_api_url} | login
 
 
+def pools(settings: Settings) -> dict[str, str]:
+    """What prefect.yaml is told: the names of the pools and queues."""
+    names = ("work_pool", "live_queue", "bulk_queue", "house_pool")
+    return {f"ROP_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
 def _deploy_flows(environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
@@ -71,6 +77,6 @@ def _deploy_flows(environment: Mapping[str, str]) -> None:
 def wait_for_workers(settings: Settings, check: Callable[[str], None]) -> None:
     """Wait until both pools have a worker online; `check` raises when it takes too long."""
     with closing(PrefectApi(settings)) as prefect:
-        while not all(prefect.has_worker(pool) for pool in (settings.work_pool, settings.house_pool)):
+        while not all(prefect.workers(pool) for pool in (settings.work_pool, settings.house_pool)):
             check("worker")
             time.sleep(0.5)

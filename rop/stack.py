@@ -131,7 +131,7 @@ class Stack:
 
 
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
-    """What every process of the stack is told; Prefect keeps all its files under our home."""
+    """What every process of the stack is told; Prefect keeps all its files under our home, and writes nothing into the installation."""
     home = settings.root
     return {
         "ROP_HOME": str(home),
@@ -142,6 +142,7 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         "PREFECT_UI_URL": addresses.prefect_url,
         "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
         "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),
+        "PREFECT_UI_STATIC_DIRECTORY": str(home / "prefect" / "ui"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         **deploy.server_environment(settings),
         **LEAN_SERVER,

@@ -6,6 +6,7 @@ Honcho would end everything when one process dies; ops need the opposite (docs/a
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class Supervisor:
         """Restart every service that died and whose pause is over. A full disk stops nothing: what fails now is tried again."""
         for service in self._services:
             if service.process is None or service.process.poll() is None:
+                self._trim(service.name)
                 continue
             if service.restart_at is None:
                 self._schedule(service, service.process.returncode)
@@ -69,9 +71,8 @@ class Supervisor:
             self._tell()
 
     def run(self) -> None:
-        """Tend until SIGTERM or SIGINT."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopping.set())
+        """Tend until SIGTERM, SIGINT, or the end of the terminal."""
+        on_end(lambda *_: self._stopping.set())
         while not self._stopping.wait(0.5):
             self.tend()
 
@@ -81,8 +82,7 @@ class Supervisor:
             _end(service)
 
     def _spawn(self, service: Service) -> None:
-        log = self._log_file(service.name)
-        with log.open("ab") as output:
+        with (self._logs / f"{service.name}.log").open("ab") as output:
             service.process = subprocess.Popen(  # noqa: S603  our own commands
                 service.command,
                 env=os.environ | dict(service.environment),
@@ -116,11 +116,20 @@ class Supervisor:
         service.restart_at = clock.monotonic() + pause
         _say(f"{service.name} ended with code {code}; restarting in {pause:.0f} s, see {self._logs / service.name}.log")
 
-    def _log_file(self, name: str) -> Path:
+    def _trim(self, name: str) -> None:
+        """Copy a large log aside and empty it: its process goes on appending to the same file."""
         log = self._logs / f"{name}.log"
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
-        return log
+        with suppress(OSError):
+            if log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+                os.truncate(log, 0)
+
+
+def on_end(handle: Callable[[int, object], None]) -> None:
+    """Handle SIGTERM, SIGINT and SIGHUP, unless the last is ignored on purpose, as by nohup: our children live in sessions of their own."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,6 @@ What cannot be removed now, because Prefect is down or a worker is still stoppin
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ from core.storage import Storage
 from db import calls, erasure
 from db.engine import Database
 from db.models import Removal
+from tasks import step_results
 from tasks.prefect_api import PAGE, PrefectApi
 
 FORMATS = ("mp3", "wav", "ogg")
@@ -87,16 +87,15 @@ def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, re
         if run["state_type"] in LIVE and clock.now() < patience:
             clean = False
             continue
-        _remove_run(prefect, run["id"], settings.root / "prefect" / "storage")
+        _remove_run(prefect, settings, run["id"])
     return clean
 
 
-def _remove_run(prefect: PrefectApi, flow_run_id: str, results: Path) -> None:
+def _remove_run(prefect: PrefectApi, settings: Settings, flow_run_id: str) -> None:
+    """On another host the stored results of its steps stay until its workers find them too old."""
     for task_run in _pages(prefect, "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run_id]}}}):
-        key = ((task_run.get("state") or {}).get("data") or {}).get("storage_key")
-        if key:
-            # The name alone: what another server says must not lead to other folders.
-            (results / Path(key).name).unlink(missing_ok=True)
+        if key := ((task_run.get("state") or {}).get("data") or {}).get("storage_key"):
+            step_results.remove(settings, key)
     for artifact in _pages(prefect, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
         _delete(prefect, f"/artifacts/{artifact['id']}")
     _delete(prefect, f"/flow_runs/{flow_run_id}")

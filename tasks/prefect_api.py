@@ -31,7 +31,7 @@ class PrefectUnavailable(Unavailable):
 
 @dataclass(frozen=True)
 class Run:
-    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it was due, and where it waits."""
+    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it was due, where it waits, its flow and worker."""
 
     id: str
     type: str
@@ -39,13 +39,16 @@ class Run:
     due: datetime
     pool: str | None
     queue: str | None
+    flow: str = ""
+    worker: str = ""
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> Self:
         """From the API's own form."""
         state = body["state"] or {"type": "PENDING", "timestamp": body["created"]}
         since, due = datetime.fromisoformat(state["timestamp"]), datetime.fromisoformat(body["expected_start_time"] or body["created"])
-        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"])
+        worker = (body["infrastructure_pid"] or "").rpartition(":")[0]
+        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"], body["flow_id"], worker)
 
 
 class PrefectApi:
@@ -61,6 +64,7 @@ class PrefectApi:
             trust_env=False,
         )
         self._deployments: dict[str, str] = {}
+        self._flows: dict[str, str] = {}
 
     def start(
         self,
@@ -107,7 +111,7 @@ class PrefectApi:
         return self._filter({"state": {"type": {"any_": ["CANCELLING"]}}})
 
     def going(self) -> list[Run]:
-        """Runs that are being worked on, as far as Prefect knows."""
+        """Runs that are being worked on, as far as Prefect knows, the oldest first."""
         return self._filter({"state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
 
     def delete_completed(self, tag: str, older_seconds: float, limit: int) -> int:
@@ -151,10 +155,16 @@ class PrefectApi:
         except NotFound:
             self.request("POST", "/v2/concurrency_limits/", {"name": name} | wanted)
 
-    def has_worker(self, pool: str) -> bool:
-        """Whether a worker of the pool is online."""
-        workers = self.request("POST", f"/work_pools/{pool}/workers/filter", {"workers": {"status": {"any_": ["ONLINE"]}}})
-        return bool(workers)
+    def workers(self, pool: str) -> list[str]:
+        """The names of the workers of the pool that are online."""
+        found = self.request("POST", f"/work_pools/{pool}/workers/filter", {"workers": {"status": {"any_": ["ONLINE"]}}})
+        return [str(worker["name"]) for worker in found]
+
+    def flow(self, name: str) -> str:
+        """The id of the flow; raises `NotFound` when it was never deployed."""
+        if name not in self._flows:
+            self._flows[name] = str(self.request("GET", f"/flows/name/{name}")["id"])
+        return self._flows[name]
 
     def healthy(self) -> bool:
         """Whether the API answers."""
@@ -192,4 +202,5 @@ class PrefectApi:
         return self._deployments[name]
 
     def _filter(self, wanted: dict[str, Any]) -> list[Run]:
-        return [Run.of(body) for body in self.request("POST", "/flow_runs/filter", {"flow_runs": wanted, "limit": PAGE})]
+        body = {"flow_runs": wanted, "limit": PAGE, "sort": "EXPECTED_START_TIME_ASC"}
+        return [Run.of(found) for found in self.request("POST", "/flow_runs/filter", body)]

@@ -67,6 +67,13 @@ def _strayed(run: Run, at: datetime, settings: Settings) -> bool:
     return not ours and at - run.due > timedelta(seconds=settings.late_seconds)
 
 
+def ending(call: Call) -> tuple[str, str]:
+    """The state and its message in which the run of an ended call ends."""
+    if call.status in calls.FINISHED:
+        return "COMPLETED", ""
+    return "CANCELLED" if call.reason_code == Cancelled.code else "FAILED", call.reason["ru"] if call.reason else ""
+
+
 @dataclass
 class Recovery:
     """One sweep. Raises `PrefectUnavailable` as soon as Prefect does not answer: the next sweep goes on from there."""
@@ -78,7 +85,7 @@ class Recovery:
     def sweep(self) -> Swept:
         """Help every call that needs it, then start those that nobody started, live ones first."""
         self._end_cancelled_runs()
-        self._end_runs_of_ended_calls()
+        self._end_or_restart_orphans()
         self._help(self._adrift())
         if self._start("live", STARTS):
             self._start("bulk", self._bulk_room())
@@ -144,16 +151,16 @@ class Recovery:
         self._count(call, run.type.lower())
 
     def _renew(self, call: Call, run: Run | None) -> None:
-        self._count(call, "gone" if run is None else "strayed")
+        self._count(call, "gone" if run is None else "strayed", renewed=True)
         with self.runtime.database.begin() as session:
             calls.unlink_run(session, call.call_id)
         if run is not None:
             self.prefect.force(run.id, "CANCELLED", "Запуск потерялся вне очередей и заменён новым.")
         trigger(self.runtime.database, self.prefect, self.runtime.settings, call.call_id)
 
-    def _count(self, call: Call, why: str) -> None:
+    def _count(self, call: Call, why: str, *, renewed: bool = False) -> None:
         with self.runtime.database.begin() as session:
-            recovery.count_lost_run(session, call, clock.now(), why)
+            recovery.count_lost_run(session, call, clock.now(), why, renewed=renewed)
         self.done.restarted += 1
 
     def _end_cancelled_runs(self) -> None:
@@ -161,19 +168,31 @@ class Recovery:
         settings, at = self.runtime.settings, clock.now()
         for run in self.prefect.cancelling():
             if run.pool in {settings.work_pool, settings.house_pool} and at - run.since > timedelta(seconds=settings.cancel_seconds):
-                self.prefect.force(run.id, "CANCELLED", Cancelled().text("ru"))
-                self.done.cancelled += 1
+                with suppress(NotFound):  # deleted while we looked
+                    self.prefect.force(run.id, "CANCELLED", Cancelled().text("ru"))
+                    self.done.cancelled += 1
 
-    def _end_runs_of_ended_calls(self) -> None:
-        """A worker that died between the end of a call and the end of its run leaves the run going on for ever."""
+    def _end_or_restart_orphans(self) -> None:
+        """Runs whose worker died: after the end of their call, or without a call, as rescorings and housekeeping are."""
         before = clock.now() - timedelta(seconds=self.runtime.settings.pending_seconds)
-        going = [run.id for run in self.prefect.going() if run.since <= before]
+        going = [run for run in self.prefect.going() if run.since <= before]
+        of_calls = [run for run in going if run.flow == self.prefect.flow("process-call")]
         with self.runtime.database.read() as session:
-            ended = recovery.ended(session, going, before)
+            ended = recovery.ended(session, [run.id for run in of_calls], before)
         for call in ended:
-            state = "COMPLETED" if call.status in calls.FINISHED else "CANCELLED" if call.reason_code == Cancelled.code else "FAILED"
-            self.prefect.force(call.flow_run_id or "", state, call.reason["ru"] if call.reason else "")
-            self.done.ended += 1
+            with suppress(NotFound):
+                self.prefect.force(call.flow_run_id or "", *ending(call))
+                self.done.ended += 1
+        self._restart_orphans([run for run in going if run not in of_calls])
+
+    def _restart_orphans(self, going: Sequence[Run]) -> None:
+        settings = self.runtime.settings
+        online = {name for pool in (settings.work_pool, settings.house_pool) for name in self.prefect.workers(pool)}
+        for run in going:
+            if run.worker and run.worker not in online and run.pool in {settings.work_pool, settings.house_pool}:
+                with suppress(NotFound):
+                    self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
+                    self.done.restarted += 1
 
     def _start(self, priority: str, room: int) -> bool:
         """Make runs for up to `room` calls that have none, in order of receipt; false when Prefect takes no more."""

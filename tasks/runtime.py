@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 
 from core import settings as settings_module
-from core.errors import Cancelled
+from core.errors import Cancelled, LeaseLost
 from core.http import Guarded
 from core.settings import Settings
 from core.storage import Storage
@@ -25,7 +26,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.leases: dict[str, Lease] = {}
+        self.leases: dict[str, Lease] = {}  # by flow run
         self.cancelled: set[str] = set()  # flow runs without a call that were told to stop
         self._analysts: dict[str, analyst.Analyst] = {}
         self._building = threading.Lock()
@@ -74,20 +75,23 @@ class Runtime:
             self._hearing.release()
 
     @contextmanager
-    def holding(self, lease: Lease) -> Iterator[Lease]:
-        """Keep the lease alive, and known to the steps of its call, while the block lasts."""
-        call_id = lease.call.call_id
-        self.leases[call_id] = lease
+    def holding(self, lease: Lease, flow_run_id: str) -> Iterator[Lease]:
+        """Keep the lease alive, and known to the steps of its run, while the block lasts."""
+        self.leases[flow_run_id] = lease
+        mark = _held.set(lease)
         try:
             with lease:
                 yield lease
         finally:
-            if self.leases.get(call_id) is lease:  # a newer run may have taken the call since
-                del self.leases[call_id]
+            _held.reset(mark)
+            del self.leases[flow_run_id]
 
     def lease(self, call_id: str) -> Lease:
-        """The lease this process holds on the call."""
-        return self.leases[call_id]
+        """The lease under which this run works on the call; never that of a newer run of it, which the same process may hold."""
+        lease = _held.get()
+        if lease is None or lease.call.call_id != call_id:
+            raise LeaseLost(call_id=call_id)
+        return lease
 
 
 def _within_budget(settings: Settings, name: str) -> analyst.Analyst:
@@ -99,6 +103,7 @@ def _within_budget(settings: Settings, name: str) -> analyst.Analyst:
     return Budgeted(engine, settings.analyse_seconds)
 
 
+_held: ContextVar[Lease | None] = ContextVar("lease", default=None)  # Prefect runs tasks in a copy of their flow's context
 _current: Runtime | None = None
 _choosing = threading.Lock()
 

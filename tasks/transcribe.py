@@ -63,6 +63,7 @@ def transcribe(call_id: str) -> dict[str, Any]:
     """The number of utterances that were heard; zero is a call without speech."""
     runtime = runtimes.current()
     lease = runtime.lease(call_id)
+    lease.enter("downloading")  # without a limit: it is nobody's fault that the recogniser is busy
     with runtime.hearing(lease.check):
         lease.enter("transcribing", runtime.settings.transcribe_seconds)
         started = clock.monotonic()

@@ -35,6 +35,14 @@ def test_secrets_from_the_settings_need_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_file_made_is_known_when_its_lines_move_to_the_settings(tmp_path: Path) -> None:
+    alone = Settings(home=tmp_path)
+    rotate(alone)
+    moved = Settings(home=tmp_path / "other", secret=SecretStr((tmp_path / "secret").read_text().replace("\n", ",")))
+    assert set(server_secret(alone)) <= set(server_secret(moved))
+    assert unseal(server_secret(moved), seal(server_secret(alone), "whsec")) == "whsec"
+
+
 def test_a_change_keeps_the_former_secrets_behind_the_new_one(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     [first] = server_secret(settings)

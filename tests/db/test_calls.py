@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from core import clock
 from core.errors import BadAudio, LeaseLost, NotFound
-from db import calls
+from db import calls, recovery
 from db.engine import Database
 from db.models import Audit, Call, LoadOutbox
 
@@ -112,6 +112,15 @@ def test_a_run_that_was_given_back_in_good_order_is_no_broken_one(database: Data
     call = claim(database).call
     with database.read() as session:
         assert (call.runs, calls.broken_runs(session, call)) == (1, 1), "a rerun begins with a clean slate"
+
+
+def test_a_call_given_back_before_its_run_was_noted_is_still_found(database: Database) -> None:
+    accept(database)
+    token = claim(database).token
+    with database.begin() as session:
+        calls.release(session, "c1", token, NOW)
+    with database.read() as session:
+        assert [call.call_id for call in recovery.unclaimed(session, "live", NOW, 10)] == ["c1"]
 
 
 def test_untriggered_and_abandoned_calls_are_found(database: Database) -> None:

@@ -33,7 +33,7 @@ def walk(house: House, call_id: str, audio: str = "/call.wav") -> None:
 def finish(house: House, call_id: str, claimed: Lease) -> None:
     """Bring a claimed call to its end."""
     runtime = house.runtime
-    with runtime.holding(claimed) as lease:
+    with runtime.holding(claimed, "walk") as lease:
         try:
             fetched(runtime, lease)
             lease.enter("transcribing", 60)

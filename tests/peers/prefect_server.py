@@ -41,14 +41,16 @@ def running(home: Path, settings: Settings | None = None) -> Iterator[str]:
 
 
 def deploy(settings: Settings) -> None:
-    """Pools, queues and the deployment of the call flow, as `rop deploy` makes them."""
+    """Pools, queues and the deployments of two flows, as `rop deploy` makes them."""
     prefect = PrefectApi(settings)
-    prefect.ensure_pool(settings.work_pool, "resident")
+    for pool in (settings.work_pool, settings.house_pool):
+        prefect.ensure_pool(pool, "resident")
     prefect.ensure_queue(settings.work_pool, settings.live_queue, LIVE_PRIORITY)
     prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
-    flow = prefect.request("POST", "/flows/", {"name": "process-call"})["id"]
-    where = {"work_pool_name": settings.work_pool, "work_queue_name": settings.live_queue}
-    prefect.request("POST", "/deployments/", {"name": "calls", "flow_id": flow} | where)
+    for flow, name, queue in (("process-call", "calls", settings.live_queue), ("rescore-call", "rescore", settings.bulk_queue)):
+        known = prefect.request("POST", "/flows/", {"name": flow})["id"]
+        where = {"work_pool_name": settings.work_pool, "work_queue_name": queue}
+        prefect.request("POST", "/deployments/", {"name": name, "flow_id": known} | where)
     prefect.close()
 
 

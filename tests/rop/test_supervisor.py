@@ -16,6 +16,7 @@ from core import clock
 from rop.supervisor import RESTART_SECONDS, Service, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+TALKER = [sys.executable, "-c", "import time\nwhile True: print('word', flush=True); time.sleep(0.01)"]
 STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"]
 
 
@@ -74,6 +75,21 @@ def test_a_log_that_cannot_be_written_delays_a_restart(supervisor: Supervisor, t
 def test_output_goes_to_the_services_log(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(Service("one", SLEEPER))
     until(lambda: (tmp_path / "logs" / "one.log").read_text() == "up\n")
+
+
+def test_a_log_that_grows_is_put_aside_while_its_service_goes_on(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.start(Service("one", TALKER))
+    log, aside = tmp_path / "logs" / "one.log", tmp_path / "logs" / "one.log.1"
+    until(lambda: log.stat().st_size > 100)
+    monkeypatch.setattr("rop.supervisor.LOG_BYTES", 100)
+    tended(supervisor)
+    monkeypatch.setattr("rop.supervisor.LOG_BYTES", 10**9)
+    assert aside.read_text().startswith("word\n")
+    size = log.stat().st_size
+    until(lambda: log.stat().st_size > size)
+    assert log.read_text().startswith("word\n"), "no hole at the beginning"
 
 
 def test_a_service_that_ignores_sigterm_is_killed_after_its_grace(supervisor: Supervisor, tmp_path: Path) -> None:

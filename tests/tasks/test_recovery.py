@@ -137,6 +137,28 @@ def test_a_run_that_ended_without_its_call_is_started_again(house: House, state:
     assert house.sweep() == Swept(), "what waits its turn is left alone"
 
 
+def test_a_run_that_was_given_back_in_good_order_is_not_counted(house: House) -> None:
+    house.call("c1")
+    call = house.taken("c1", silent=False)
+    with house.database.begin() as session:
+        calls.release(session, "c1", call.lease_token or "", clock.now())
+    house.put(call, "RUNNING")  # the worker could not say so to Prefect
+    time.sleep(house.settings.pending_seconds)
+    assert [house.sweep().restarted, house.stored("c1").runs] == [1, 1]
+    house.put(call, "CRASHED")
+    assert [house.sweep().restarted, house.stored("c1").runs] == [1, 2], "the next loss is one"
+
+
+def test_work_without_a_call_goes_on_when_its_worker_is_gone(house: House) -> None:
+    run = house.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
+    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": "gone:boot"})
+    house.prefect.force(run, "RUNNING", "")
+    assert house.sweep() == Swept(), "it has just begun"
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep().restarted == 1
+    assert house.prefect.runs([run])[run].type == "SCHEDULED"
+
+
 def test_a_run_that_always_breaks_ends_with_a_reason(house: House) -> None:
     call = house.call("c1")
     for _ in range(house.settings.max_attempts):
@@ -247,6 +269,23 @@ def test_the_worker_tells_a_run_without_a_call_and_then_ends_it(house: House, tm
     house.put(call, "CANCELLING")
     with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
         asyncio.run(_cancel_twice(house, call))
+
+
+def test_a_worker_does_not_take_up_again_what_has_failed(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
+    ends = {"c1": ("failed", Cancelled(), "CANCELLED"), "c2": ("failed", BadAudio(), "FAILED"), "c3": ("done", None, "SCHEDULED")}
+    for call_id, (status, reason, _) in ends.items():
+        house.finish(house.call(call_id), status, reason)
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        asyncio.run(_resume(house, list(ends)))
+    assert {call_id: house.state(house.stored(call_id)) for call_id in ends} == {call_id: state for call_id, (_, _, state) in ends.items()}
+
+
+async def _resume(house: House, call_ids: list[str]) -> None:
+    async with ResidentWorker(house.settings.work_pool) as worker:
+        worker.runtime.database = house.database  # type: ignore[misc]
+        for call_id in call_ids:
+            await worker._resume(UUID(house.stored(call_id).flow_run_id), call_id, "a test")
 
 
 async def _cancel_twice(house: House, call: Call) -> None:
