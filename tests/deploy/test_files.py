@@ -20,6 +20,7 @@ from prefect.settings.legacy import _get_valid_setting_names
 
 from core.settings import Settings
 from deploy import scale_out
+from rop import deploy, stack
 from rop.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,9 @@ KUBERNETES = ("1.32", "1.34", "1.36")
 EXPOSURE = 20  # of 100, by `systemd-analyze security`; a unit without any measure has 96
 LONG_LIVED = ("Deployment", "StatefulSet", "DaemonSet")
 BIN = Path(sys.executable).parent
+HOME = "/var/lib/rop"  # the only folder that is written
+OUTSIDE = {"api", "worker", "house", "prefect-services"}  # they fetch recordings, deliver webhooks, post alerts
+PRIVACY = {"PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK", "GX_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"}
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -53,6 +57,28 @@ def compose() -> dict[str, Any]:
 def example() -> dict[str, str]:
     lines = (DEPLOY / "rop.env.example").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def config() -> dict[str, str]:
+    found: dict[str, str] = next(m["data"] for m in manifests() if m["kind"] == "ConfigMap")
+    return found
+
+
+def image() -> dict[str, str]:
+    """What the image tells every process."""
+    environment = re.findall(r"^ENV PATH=.*(?:\n    .*)*", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[0]
+    return dict(re.findall(r"(\w+)=(\S+)", environment))
+
+
+def whole_stack() -> dict[str, str]:
+    """What `rop up` tells every process."""
+    return stack.environment(Settings(), stack.Addresses("http://127.0.0.1:8000", "http://127.0.0.1:4200"))
+
+
+def unit_lines(key: str) -> dict[str, list[str]]:
+    """The values of that key in every unit."""
+    files = (DEPLOY / "systemd").iterdir()
+    return {file.name: re.findall(rf"^{key}=(.*)$", file.read_text(), re.MULTILINE) for file in files}
 
 
 def commands() -> Iterator[list[str]]:
@@ -158,12 +184,10 @@ def test_every_command_exists() -> None:
 def test_every_setting_exists() -> None:
     known = {f"ROP_{name.upper()}" for name in Settings.model_fields} | set(_get_valid_setting_names(PrefectSettings))
     elsewhere = {"PREFECT_REDIS_MESSAGING_URL", "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL"}  # of prefect-redis
-    config = next(m["data"] for m in manifests() if m["kind"] == "ConfigMap")
-    image = set(re.findall(r"\b((?:ROP|PREFECT)_[A-Z_]+)=", (DEPLOY / "Dockerfile").read_text()))
     named = {
         *example(),
-        *config,
-        *image,
+        *config(),
+        *image(),
         *compose()["x-hosts"],
         *(entry["name"] for _, spec in pods() for one in containers(spec) for entry in one.get("env", ())),
     }
@@ -171,8 +195,7 @@ def test_every_setting_exists() -> None:
 
 
 def test_several_prefect_servers_share_the_same_everywhere() -> None:
-    config = next(m["data"] for m in manifests() if m["kind"] == "ConfigMap")
-    for told in (example(), config):
+    for told in (example(), config()):
         assert told.items() >= scale_out.REDIS_MODULES.items() | scale_out.MIGRATED.items()
 
 
@@ -180,3 +203,92 @@ def test_the_image_leaves_out_what_is_not_the_product() -> None:
     kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
     assert all((ROOT / name).exists() for name in kept)
     assert not kept & {"tests", "bench", "docs", "scripts", "research"}
+
+
+def test_the_pages_of_prefect_lie_where_the_server_may_write() -> None:
+    # Prefect copies them beside its own code otherwise, which is read-only: every page would be 404.
+    assert image()["PREFECT_UI_STATIC_DIRECTORY"].startswith(f"{HOME}/")
+    assert whole_stack()["PREFECT_UI_STATIC_DIRECTORY"].startswith(whole_stack()["ROP_HOME"])
+    servers = [name for name, started in unit_lines("ExecStart").items() if "prefect server start" in started[0]]
+    assert servers
+    for name in servers:
+        assert f"PREFECT_UI_STATIC_DIRECTORY={HOME}/prefect/ui" in " ".join(unit_lines("Environment")[name]).split()
+
+
+def test_a_browser_asks_the_host_that_its_page_came_from() -> None:
+    for told in (example(), config(), compose()["x-hosts"]):
+        assert told["PREFECT_API_URL"].startswith("http://")  # a name that only the processes know
+        assert told["PREFECT_UI_API_URL"] == "/api"
+
+
+def test_links_for_people_lead_somewhere() -> None:
+    for told in (example(), config()):
+        assert {"ROP_PUBLIC_URL", "ROP_PREFECT_UI_URL", "PREFECT_UI_URL"} <= told.keys()
+        assert told["ROP_PREFECT_UI_URL"] == told["PREFECT_UI_URL"]
+        assert "CHANGE_ME" in told["ROP_PUBLIC_URL"]
+
+
+def test_every_file_that_compose_wants_is_told_of_and_kept_to_the_house() -> None:
+    header = (DEPLOY / "compose.yaml").read_text().partition("\nname:")[0]
+    files = {secret["file"] for secret in compose()["secrets"].values()} | set(compose()["x-image"]["env_file"])
+    assert files == {"postgres_password", "rop.env"}
+    for name in files:
+        assert f"> deploy/{name}" in header or f".example deploy/{name}" in header
+        assert f"/deploy/{name}" in (ROOT / ".gitignore").read_text().splitlines()
+        ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+        assert ignored.index(f"deploy/{name}") > ignored.index("!deploy")  # the last match counts
+
+
+def test_compose_builds_its_image_and_says_how_to_build_it_anew() -> None:
+    header, services = (DEPLOY / "compose.yaml").read_text().partition("\nname:")[0], compose()["services"]
+    assert [name for name, service in services.items() if "build" in service] == re.findall(
+        "built here, see `(.*)`", DEPLOY.joinpath("compose.yaml").read_text()
+    )
+    assert all("--build" in line for line in header.splitlines() if " up " in line)
+
+
+def test_compose_lets_out_who_speaks_to_others() -> None:
+    networks, services = compose()["networks"], compose()["services"]
+    assert networks["inside"]["internal"]
+    assert not networks["outside"]
+    out = {name for name, service in services.items() if "outside" in service["networks"]}
+    assert out == OUTSIDE | {"prefect"}  # a port of the host needs a network that is not internal
+
+
+def test_a_fleet_gets_its_deployments_everywhere() -> None:
+    started = unit_lines("ExecStart")
+    assert [name for name, lines in started.items() if lines == ["/opt/rop/.venv/bin/rop deploy"]] == ["rop-deploy.service"]
+    assert ["rop", "deploy"] in [one["command"] for _, spec in pods() for one in containers(spec)]
+    assert compose()["services"]["deploy"]["command"] == ["rop", "deploy"]
+
+
+def test_prefect_remembers_as_long_in_a_fleet_as_on_one_machine() -> None:
+    remembers = deploy.server_environment(Settings(prefect_auth=None))
+    assert len(remembers) == 3
+    for told in (example(), config()):
+        assert told.items() >= remembers.items()
+
+
+def test_nothing_reports_home_from_anywhere() -> None:
+    wanted = {name: value for name, value in whole_stack().items() if name in PRIVACY}
+    assert wanted.keys() == PRIVACY
+    for told in (image(), example()):
+        assert told.items() >= wanted.items()
+
+
+def test_deployments_take_the_pools_and_queues_of_the_settings() -> None:
+    names = deploy.pools(Settings(work_pool="other"))
+    assert names["ROP_WORK_POOL"] == "other"
+    for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        for value in one["work_pool"].values():
+            assert re.sub(r"^{{ \$(\w+) }}$", r"\1", value) in names
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_second_worker_is_told_what_the_first_is_told(language: str) -> None:
+    document = (ROOT / "docs" / language / "operations.md").read_text()
+    told = dict(one.split("=", 1) for line in re.findall(r"^\$ export (.*)$", document, re.MULTILINE) for one in line.split())
+    first = whole_stack()
+    home = first["ROP_HOME"]
+    assert told.keys() >= {"ROP_HOME", "PREFECT_HOME", "ROP_PREFECT_API_URL", "PREFECT_API_URL", "OMP_NUM_THREADS"}
+    assert {name: value.replace("DIR", home) for name, value in told.items()}.items() <= first.items()
