@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -17,8 +17,7 @@ from db import migrate
 from db.engine import Database
 from tasks.engines import analyst, asr
 from tasks.lease import Lease
-
-TURN_SECONDS = 0.5  # between two looks at whether a run that waits for the recogniser was told to stop
+from tasks.places import Places
 
 
 class Runtime:
@@ -30,7 +29,7 @@ class Runtime:
         self.cancelled: set[str] = set()  # flow runs without a call that were told to stop
         self._analysts: dict[str, analyst.Analyst] = {}
         self._building = threading.Lock()
-        self._hearing = threading.BoundedSemaphore(settings.asr_parallel)
+        self.recognising = Places(settings.asr_parallel)
 
     @cached_property
     def database(self) -> Database:
@@ -63,16 +62,6 @@ class Runtime:
         """Raise `Cancelled` when a run that holds no call was told to stop."""
         if flow_run_id in self.cancelled:
             raise Cancelled
-
-    @contextmanager
-    def hearing(self, check: Callable[[], None]) -> Iterator[None]:
-        """One of the `asr_parallel` places at the recogniser; `check` is called while it waits and may raise to stop."""
-        while not self._hearing.acquire(timeout=TURN_SECONDS):
-            check()
-        try:
-            yield
-        finally:
-            self._hearing.release()
 
     @contextmanager
     def holding(self, lease: Lease, flow_run_id: str) -> Iterator[Lease]:

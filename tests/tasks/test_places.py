@@ -1,0 +1,55 @@
+"""Places are bounded, and given in order of arrival."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from core.errors import Cancelled
+from tasks.places import LOOK_SECONDS, Places
+
+
+def nothing() -> None:
+    pass
+
+
+def test_places_are_given_in_order_of_arrival() -> None:
+    places, served, gate = Places(1), [], threading.Event()
+
+    def visit(number: int) -> None:
+        with places.one(nothing):
+            served.append(number)
+            gate.wait(10)
+
+    visitors = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
+    for visitor in visitors:
+        visitor.start()
+        time.sleep(0.05)
+    time.sleep(LOOK_SECONDS * 1.5)  # longer than one look, after which a semaphore's oldest visitor would be its last
+    assert served == [0]
+    gate.set()
+    for visitor in visitors:
+        visitor.join()
+    assert served == [0, 1, 2, 3, 4]
+
+
+def test_no_more_than_the_count_are_inside() -> None:
+    places = Places(2)
+    with places.one(nothing), places.one(nothing), pytest.raises(Cancelled), places.one(stop):
+        pass
+
+
+def stop() -> None:
+    raise Cancelled
+
+
+def test_one_who_is_told_to_stop_leaves_the_queue() -> None:
+    places = Places(1)
+
+    with places.one(nothing):
+        with pytest.raises(Cancelled), places.one(stop):
+            pass
+    with places.one(stop):
+        pass
