@@ -10,8 +10,19 @@ from pathlib import Path
 from bench import _house
 from core import clock
 
-# What Prefect keeps of a run. `artifact_collection` is one row a key, however many runs there were.
-PREFECT_TABLES = ("flow_run", "flow_run_state", "task_run", "task_run_state", "log", "artifact", "events", "event_resources")
+# What Prefect keeps of the runs of calls, and how to know it. `artifact_collection` is one row a key, however many runs there were.
+RUNS = "SELECT run.id FROM flow_run AS run JOIN flow ON flow.id = run.flow_id WHERE flow.name = 'process-call'"
+TASKS = f"SELECT id FROM task_run WHERE flow_run_id IN ({RUNS})"
+PREFECT_TABLES = {
+    "flow_run": f"id IN ({RUNS})",
+    "flow_run_state": f"flow_run_id IN ({RUNS})",
+    "task_run": f"flow_run_id IN ({RUNS})",
+    "task_run_state": f"task_run_id IN ({TASKS})",
+    "log": f"flow_run_id IN ({RUNS})",
+    "artifact": f"flow_run_id IN ({RUNS})",
+    "events": "id IS NOT NULL",
+    "event_resources": "id IS NOT NULL",
+}
 NUMBERS = "WITH RECURSIVE numbers(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM numbers WHERE k < ?)"
 
 
@@ -25,15 +36,15 @@ def store_calls(home: Path, count: int) -> None:
 
 
 def repeat_runs(prefect_database: Path, copies: int) -> int:
-    """Copy all that Prefect's SQLite database knows of its runs, under new ids, `copies` times; the number of flow runs then."""
+    """Copy all that Prefect knows of the runs of calls, under new ids, `copies` times; how many such runs there are then."""
     with closing(sqlite3.connect(prefect_database, isolation_level=None, timeout=60)) as connection:
         known = {key for table in PREFECT_TABLES for (key,) in connection.execute(f"SELECT id FROM {table}")}
         connection.create_function("another", 2, lambda value, k: f"{k:08x}{value[8:]}" if value in known else value)
         connection.execute("BEGIN IMMEDIATE")
-        for table in PREFECT_TABLES:
+        for table in reversed(PREFECT_TABLES):  # the runs last: the others are chosen by them
             _repeat(connection, table, copies)
         connection.execute("COMMIT")
-        return int(connection.execute("SELECT count(*) FROM flow_run").fetchone()[0])
+        return len(connection.execute(RUNS).fetchall())
 
 
 def _repeat(connection: sqlite3.Connection, table: str, copies: int) -> None:
@@ -41,4 +52,5 @@ def _repeat(connection: sqlite3.Connection, table: str, copies: int) -> None:
     unique = {"idempotency_key": "idempotency_key || '#' || k"}
     chosen = ", ".join(unique.get(name, f'another("{name}", k)') for name in columns)
     names = ", ".join(f'"{name}"' for name in columns)
-    connection.execute(f"INSERT INTO {table} ({names}) {NUMBERS} SELECT {chosen} FROM {table}, numbers", (copies,))
+    rows = f"SELECT {chosen} FROM {table}, numbers WHERE {table}.{PREFECT_TABLES[table]}"
+    connection.execute(f"INSERT INTO {table} ({names}) {NUMBERS} {rows}", (copies,))

@@ -183,13 +183,14 @@ class Recovery:
             with suppress(NotFound):
                 self.prefect.force(call.flow_run_id or "", *ending(call))
                 self.done.ended += 1
-        self._restart_orphans([run for run in going if run not in of_calls])
-
-    def _restart_orphans(self, going: Sequence[Run]) -> None:
         settings = self.runtime.settings
-        online = {name for pool in (settings.work_pool, settings.house_pool) for name in self.prefect.workers(pool)}
+        for pool in (settings.work_pool, settings.house_pool):
+            self._restart_orphans(pool, [run for run in going if run not in of_calls and run.pool == pool and run.worker])
+
+    def _restart_orphans(self, pool: str, going: Sequence[Run]) -> None:
+        online = self.prefect.workers(pool) if going else []
         for run in going:
-            if run.worker and run.worker not in online and run.pool in {settings.work_pool, settings.house_pool}:
+            if run.worker not in online:
                 with suppress(NotFound):
                     self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
                     self.done.restarted += 1

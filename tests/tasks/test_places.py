@@ -48,8 +48,7 @@ def stop() -> None:
 def test_one_who_is_told_to_stop_leaves_the_queue() -> None:
     places = Places(1)
 
-    with places.one(nothing):
-        with pytest.raises(Cancelled), places.one(stop):
-            pass
+    with places.one(nothing), pytest.raises(Cancelled), places.one(stop):
+        pass
     with places.one(stop):
         pass
