@@ -20,7 +20,7 @@ from rop.crm import Crm
 from tasks.engines.asr import weights
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
-FILES = ("good_call.ogg", "average_call.mp3", "bad_call.wav")
+FILES = ("good_call.ogg", "average_call.mp3", "bad_call.wav", "call4_stereo.ogg")  # one to four minutes
 CALLS = 20
 
 
