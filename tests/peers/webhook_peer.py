@@ -97,7 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the sender died in the middle of a message: nothing came")
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self.server.peer.take(Received(self.path, headers, body))
         self.send_response(reply.status)
