@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from bench import _asr_rivals, _asr_sounds
 from bench._asr_score import errors, score
+from bench._likely import trade
 from checklists.transcript import Transcript
 from core.settings import load
 from tasks.engines.asr import Job
@@ -44,7 +45,7 @@ LIKELY = {
     "bad_call.wav": (),
     CALL.name: ("Вектор Софт", "Смирнова", "Анна"),
 }
-TRADE = ("коммерческое предложение", "рассрочка", "предоплата", "договор", "доставка", "скидка")
+TRADE = trade()
 
 
 @dataclass(frozen=True)

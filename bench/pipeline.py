@@ -12,9 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench._likely import trade
 from bench._stack import Running, running
-from checklists import loader
-from checklists.definitions import Checklist
 from core.settings import Settings
 from rop.crm import Crm
 from tasks.engines.asr import weights
@@ -54,7 +53,7 @@ def bare(settings: Settings, files: list[str]) -> float:
     from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
     folder = str(weights.resolve(settings))
-    told = ", ".join(word for one in loader.builtin() if isinstance(one, Checklist) and one.id == "sales" for word in one.vocabulary)
+    told = ", ".join(trade())
     model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=2)
 
     def one(file: str) -> int:

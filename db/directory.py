@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Manager, Membership, Office
@@ -98,8 +98,7 @@ def ensure_managers(session: Session, manager_ids: Collection[str], at: datetime
 def offices_at(session: Session, manager_id: str, at: datetime) -> list[str]:
     """Offices the manager belonged to at `at`; for a call older than all history, the first known ones."""
     mine = (Membership.manager_id == manager_id,)
-    then = (Membership.valid_from <= at, or_(Membership.valid_to.is_(None), Membership.valid_to > at))
-    found = session.scalars(select(Membership.office_id).where(*mine, *then).distinct()).all()
+    found = session.scalars(select(Membership.office_id).where(*mine, _in_force(at)).distinct()).all()
     if found:
         return sorted(found)
     first = session.scalar(select(func.min(Membership.valid_from)).where(*mine))
@@ -111,8 +110,7 @@ def offices_at(session: Session, manager_id: str, at: datetime) -> list[str]:
 def members_at(session: Session, office_ids: Collection[str], at: datetime) -> list[str]:
     """Ids of everybody who belonged to one of the offices at `at`, each once."""
     here = Membership.office_id.in_(office_ids)
-    then = (Membership.valid_from <= at, or_(Membership.valid_to.is_(None), Membership.valid_to > at))
-    return sorted(session.scalars(select(Membership.manager_id).where(here, *then).distinct()))
+    return sorted(session.scalars(select(Membership.manager_id).where(here, _in_force(at)).distinct()))
 
 
 def manager_names(session: Session, manager_ids: Collection[str]) -> dict[str, str]:
@@ -120,6 +118,10 @@ def manager_names(session: Session, manager_ids: Collection[str]) -> dict[str, s
     rows = session.scalars(select(Manager).where(Manager.manager_id.in_(manager_ids)))
     names = {m.manager_id: " ".join(part for part in (m.surname, m.name, m.middlename) if part) for m in rows}
     return {key: name for key, name in names.items() if name}
+
+
+def _in_force(at: datetime) -> ColumnElement[bool]:
+    return and_(Membership.valid_from <= at, or_(Membership.valid_to.is_(None), Membership.valid_to > at))
 
 
 def _retitle(row: Office, title: str, at: datetime) -> bool:

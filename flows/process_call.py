@@ -75,6 +75,8 @@ def _claim(runtime: Runtime, call_id: str) -> Lease:
 
 
 def _refuse_poison(runtime: Runtime, lease: Lease) -> None:
+    if lease.call.runs <= runtime.settings.max_attempts:
+        return  # as nearly every call: there is nothing to count
     with runtime.database.read() as session:
         broken = calls.broken_runs(session, lease.call) - 1  # without this one
     if broken >= runtime.settings.max_attempts:

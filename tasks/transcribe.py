@@ -24,10 +24,10 @@ def transcribe_call(runtime: Runtime, call_id: str, progress: Progress) -> int:
         recording = session.get_one(Recording, call_id)
         call = session.get_one(Call, call_id)
         known = results.transcript_row(session, call_id)
+        if known is not None and known.created_at >= recording.created_at:
+            # An earlier run of this attempt heard it, perhaps on another host: recognition is never paid twice.
+            return len(known.content["utterances"])
         likely = vocabulary(session, call)
-    if known is not None and known.created_at >= recording.created_at:
-        # An earlier run of this attempt heard it, perhaps on another host: recognition is never paid twice.
-        return len(known.content["utterances"])
     with runtime.storage.local(recording.path) as path:
         job = Job(
             path=path,
