@@ -45,7 +45,7 @@ class Running:
                 time.sleep(0.2)
 
     def cpu_seconds(self) -> float:
-        """CPU time of all processes of the stack so far, user and system; `rop` is the parent of the others."""
+        """CPU time of all processes of the stack so far, user and system, with those that have ended; `rop` is the parent of them all."""
         return _cpu(self.pids["rop"])
 
 
@@ -84,4 +84,4 @@ def _ready(home: Path, process: subprocess.Popen[bytes]) -> dict[str, object]:
 def _cpu(pid: int) -> float:
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in family)
+    return sum(sum(one.cpu_times()[:4]) for one in family)  # the last two are of children that have ended

@@ -27,6 +27,7 @@ from bench import _asr_rivals, _asr_sounds
 from bench._asr_score import errors, score
 from bench._likely import trade
 from checklists.transcript import Transcript
+from core import allocator
 from core.settings import load
 from tasks.engines.asr import Job
 from tasks.engines.asr.whisper import WhisperTranscriber
@@ -81,6 +82,7 @@ class Ears:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
+    allocator.keep_memory()  # as the worker does
     with TemporaryDirectory() as folder:
         home = Path(folder)
         for row in _rows(home, arguments):

@@ -24,6 +24,7 @@ TERMINAL = (*FINISHED, "failed")
 
 GIVEN_BACK = "worker_stopped"  # the step of a run that ended in good order without ending its call
 
+UPDATE = update(Call).execution_options(synchronize_session=False)  # whoever needs the row afterwards reads it anew
 NOTE = insert(CallEvent.__table__)  # type: ignore[arg-type]  # not through the ORM: every accepted call writes one
 
 
@@ -111,7 +112,7 @@ def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> int
         "text_deleted_at": None,
     }
     failed = and_(Call.call_id == values["call_id"], Call.status == "failed")
-    attempt = session.scalar(update(Call).where(failed).values(values | anew).returning(Call.attempt))
+    attempt = session.scalar(UPDATE.where(failed).values(values | anew).returning(Call.attempt))
     if attempt is None:
         call = get(session, values["call_id"])
         received = call.received_at.isoformat()
@@ -166,10 +167,10 @@ def _note(session: Session, call_id: str, attempt: int, name: str, at: datetime,
 def mark_triggered(session: Session, call_id: str, attempt: int, flow_run_id: str, at: datetime) -> None:
     """Remember the flow run of this attempt; harmless when the run has started already."""
     mine = and_(Call.call_id == call_id, Call.attempt == attempt, Call.triggered_at.is_(None))
-    statement = update(Call).where(mine).values(triggered_at=at, flow_run_id=flow_run_id).returning(Call.call_id)
+    statement = UPDATE.where(mine).values(triggered_at=at, flow_run_id=flow_run_id).returning(Call.call_id)
     if session.execute(statement).first() is None:
         return
-    session.execute(update(Call).where(Call.call_id == call_id, Call.status == "received").values(status="queued"))
+    session.execute(UPDATE.where(Call.call_id == call_id, Call.status == "received").values(status="queued"))
     note(session, get(session, call_id), "queued", at, flow_run_id=flow_run_id)
 
 
@@ -208,7 +209,7 @@ def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_
     taken = {"flow_run_id": flow_run_id, "lease_token": token, "lease_until": at + timedelta(seconds=lease_seconds)}
     running = {"status": "downloading", "progress": 0.0, "runs": runs, "reason": None, "reason_code": None, "finished_at": None}
     where = and_(Call.call_id == call_id, Call.status.not_in(FINISHED), free)
-    if session.execute(update(Call).where(where).values(taken | running).returning(Call.call_id)).first() is None:
+    if session.execute(UPDATE.where(where).values(taken | running).returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
     call = get(session, call_id)
     note(session, call, "started", at, run=call.runs, flow_run_id=flow_run_id)
@@ -218,7 +219,7 @@ def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_
 def beat(session: Session, call_id: str, token: str, until: datetime, **values: Any) -> None:
     """Prolong the lease and set `status` or `progress`; raises `LeaseLost` when another run took the call, or it has ended."""
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
-    if session.execute(update(Call).where(mine).values(lease_until=until, **values).returning(Call.call_id)).first() is None:
+    if session.execute(UPDATE.where(mine).values(lease_until=until, **values).returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
 
 
@@ -234,7 +235,7 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
     texts = None if reason is None else {"ru": reason.text("ru"), "en": reason.text("en")}
     values = {"status": status, "finished_at": at, "reason": texts, "reason_code": reason.reason if reason else None}
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.not_in(TERMINAL))
-    ended = update(Call).where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
+    ended = UPDATE.where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
     if session.execute(ended.returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
     call = get(session, call_id)
@@ -248,7 +249,7 @@ def release(session: Session, call_id: str, token: str, at: datetime) -> None:
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     # A run may take its call before the ingress notes that it made the run; what waits without that note is seen by nobody.
     waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": func.coalesce(Call.triggered_at, at)}
-    if session.execute(update(Call).where(mine).values(waiting).returning(Call.call_id)).first() is not None:
+    if session.execute(UPDATE.where(mine).values(waiting).returning(Call.call_id)).first() is not None:
         note(session, get(session, call_id), GIVEN_BACK, at)
 
 
@@ -263,7 +264,7 @@ def broken_runs(session: Session, call: Call) -> int:
 def unlink_run(session: Session, call_id: str) -> None:
     """Forget a flow run that Prefect does not know any more, so that a new one can be made."""
     free = {"status": "received", "flow_run_id": None, "triggered_at": None, "lease_token": None, "lease_until": None}
-    session.execute(update(Call).where(Call.call_id == call_id, Call.status.not_in(TERMINAL)).values(free))
+    session.execute(UPDATE.where(Call.call_id == call_id, Call.status.not_in(TERMINAL)).values(free))
 
 
 def revive(session: Session, at: datetime) -> int:

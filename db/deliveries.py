@@ -117,6 +117,12 @@ def next_due(session: Session, at: datetime, *, overdue: bool) -> datetime | Non
     return session.scalar(waiting if overdue else waiting.where(Delivery.next_attempt_at > at))
 
 
+def owed(session: Session, call_id: str) -> bool:
+    """Whether a webhook of the call is still to be delivered."""
+    waiting = and_(Delivery.call_id == call_id, Delivery.status == "pending")
+    return bool(session.scalar(select(exists().where(waiting))))
+
+
 def hold(session: Session, delivery: Delivery, at: datetime, lease_seconds: float) -> None:
     """Claim this one delivery, made in the same transaction, before anybody else can see it."""
     delivery.lock_token, delivery.locked_until, delivery.attempts = ids.token(), at + timedelta(seconds=lease_seconds), 1

@@ -37,7 +37,7 @@ from prefect.states import Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import clock, ids, logging
+from core import allocator, clock, ids, logging
 from core import settings as settings_module
 from core.errors import Cancelled
 from core.settings import Settings
@@ -63,6 +63,7 @@ FLOWS = {
     "try-definition": "flows.try_definition:try_definition",
 }
 CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
+REFILL_SECONDS = 0.2  # calls that end together share a poll
 TIDY_SECONDS = 3600.0
 LIVE_STATES = ["RUNNING", "PENDING"]
 REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
@@ -95,6 +96,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     def __init__(self, work_pool_name: str, name: str | None = None, limit: int | None = None, **options: Any) -> None:
         self.settings = settings_module.load()
+        if work_pool_name == self.settings.work_pool:
+            allocator.keep_memory()
         logging.configure(self.settings)
         self._slot, slot_name = _stable_name(self.settings, work_pool_name)
         limit = limit or self.settings.worker_limit
@@ -104,7 +107,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         self.running: dict[UUID, str] = {}
         self._threads = anyio.CapacityLimiter(limit)
         self._draining = False
-        self._flow_names: dict[UUID, str] = {}
+        self._flows: dict[UUID, Flow[..., Any]] = {}
 
     async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
         """Load the model, take over what an earlier boot of this worker left, then serve until SIGTERM."""
@@ -167,26 +170,39 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         """A run whose former try has not left its thread yet comes with a later poll."""
         return await super()._submit_scheduled_flow_runs([one for one in flow_run_response if one.flow_run.id not in self.running])
 
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        """Without its deployment, which would be read to see that it still is there, and would make the engine open an event stream."""
+        await super()._submit_run(flow_run.model_copy(update={"deployment_id": None}))
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """No state between Pending and Running, which follow each other at once."""
+
+    def _emit_flow_run_submitted_event(self, configuration: BaseJobConfiguration) -> None:
+        """No events of the worker beside those of the run's own states."""
+
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
         """No labels: on SQLite the server answers this one request with "locked" and each repeat waits twice as long."""
 
     def _release_limit_slot(self, flow_run_id: UUID) -> None:
-        """A worker that was full asks for the next run at once; the poll would come up to two seconds later."""
+        """A worker that was full asks for the next run soon; the poll would come up to two seconds later."""
         was_full = self.limiter.available_tokens == 0
         super()._release_limit_slot(flow_run_id)
         if was_full and self._runs_task_group is not None:
             self._runs_task_group.start_soon(self._refill)
 
     async def _refill(self) -> None:
+        await asyncio.sleep(REFILL_SECONDS)
         with suppress(httpx.HTTPError):  # the poll, which backs off, will tell of it
             await self.get_and_submit_flow_runs()
 
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
-        if flow_run.flow_id not in self._flow_names:
-            self._flow_names[flow_run.flow_id] = (await self.client.read_flow(flow_run.flow_id)).name
-        module, _, attribute = FLOWS[self._flow_names[flow_run.flow_id]].partition(":")
-        flow: Flow[..., Any] = getattr(import_module(module), attribute)
-        return flow
+        if flow_run.flow_id not in self._flows:
+            name = (await self.client.read_flow(flow_run.flow_id)).name
+            module, _, attribute = FLOWS[name].partition(":")
+            flow: Flow[..., Any] = getattr(import_module(module), attribute)
+            # Where results lie is told, or the engine asks the server for it three times a run.
+            self._flows[flow_run.flow_id] = flow.with_options(result_storage=step_results.folder(self.settings), persist_result=False)
+        return self._flows[flow_run.flow_id]
 
     async def _recover(self) -> None:
         """Schedule again what earlier boots under this name left behind; the call's own cap ends a poison call."""
@@ -289,10 +305,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
 
 def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:
-    # A run of a deployment opens an event stream of its own to hear of a request to suspend, which no flow of ours grants.
-    unwatched = flow_run.model_copy(update={"deployment_id": None})
     try:
-        run_flow(flow, flow_run=unwatched, return_type="state")
+        run_flow(flow, flow_run=flow_run, return_type="state")
     except (Abort, Pause):
         # Another attempt owns the run, or the server refused the transition: its state is not ours to set.
         return

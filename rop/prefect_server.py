@@ -14,13 +14,15 @@ import threading
 import time
 
 COLLECT_SECONDS = 2.0  # garbage of two busy seconds is a few MiB
-FULL_EVERY = 30  # rounds: a full one walks all modules of the server, 0.4 CPU seconds; most garbage is young
+FULL_EVERY = 30  # rounds: most garbage is young
 
 
 def _collect() -> None:
     for number in itertools.count(1):
         time.sleep(COLLECT_SECONDS)
         gc.collect(2 if number % FULL_EVERY == 0 else 1)
+        if number == FULL_EVERY:
+            gc.freeze()  # the modules, which stay: later rounds need not walk them
 
 
 if __name__ == "__main__":

@@ -6,15 +6,23 @@ from contextlib import closing
 
 from prefect import get_run_logger, task
 
+from db import deliveries
 from tasks import alerts, dispatch
 from tasks import runtime as runtimes
 from tasks.prefect_api import PrefectApi
 from tasks.webhooks import deliver_due
 
 
-@task(name="notify", task_run_name="notify")
 def notify(call_id: str) -> int:
-    """Send what is due for the call; the number that was taken. A receiver that is down never fails the call."""
+    """Send what is due for the call; the number that was delivered. A receiver that is down never fails the call."""
+    with runtimes.current().database.read() as session:
+        owed = deliveries.owed(session, call_id)
+    return send(call_id) if owed else 0
+
+
+@task(name="notify", task_run_name="notify")
+def send(call_id: str) -> int:
+    """The step itself, for a call that somebody wants to hear of."""
     runtime = runtimes.current()
     report = deliver_due(runtime.database, runtime.settings, runtime.http, call_id)
     get_run_logger().info("Вебхуки: доставлено %d, отложено %d, исчерпано %d", report.delivered, report.postponed, report.dead)

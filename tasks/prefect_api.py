@@ -20,6 +20,7 @@ BUSY_SECONDS = 0.5
 LLM_LIMIT = "llm"  # the global limit that language models are asked under
 PAGE = 200  # the most runs that the server returns at once
 DELETED_AT_ONCE = 50  # the most runs that it deletes at once
+NO_VARIABLES = {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}  # each run has to pass this schema
 KEEPALIVE_SECONDS = 2.0  # below the five after which the server closes a quiet connection, perhaps under the next request
 
 
@@ -138,7 +139,7 @@ class PrefectApi:
         try:
             self.request("GET", f"/work_pools/{name}")
         except NotFound:
-            self.request("POST", "/work_pools/", {"name": name, "type": kind})
+            self.request("POST", "/work_pools/", {"name": name, "type": kind, "base_job_template": NO_VARIABLES})
 
     def ensure_queue(self, pool: str, name: str, priority: int) -> None:
         """Create the queue of the pool unless it exists; a lower `priority` is served first."""

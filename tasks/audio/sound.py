@@ -16,6 +16,7 @@ FRAME = 160
 FRAMES_PER_SECOND = RATE // FRAME
 SILENCE_DB = -100.0
 SILENCE_BLOCK = 60 * RATE
+TOGETHER = RATE  # samples that are written and measured at once
 # 32 dB below full scale a resampled clipped top still stands out as a plateau of equal maxima.
 CLIPPED = int(0.985 * 32767)
 
@@ -89,6 +90,8 @@ class SoundWriter:
 
     def __init__(self, folder: Path, channels: int) -> None:
         self.samples = 0
+        self._waiting: list[NDArray[np.int16]] = []
+        self._counted = 0
         self._files = tuple(tempfile.TemporaryFile(dir=folder) for _ in range(channels))  # noqa: SIM115 - Sound.close
         self._rest = np.empty((channels, 0), np.int16)
         self._levels: list[Levels] = []
@@ -97,9 +100,17 @@ class SoundWriter:
         self._moments = _Moments()
 
     def write(self, block: NDArray[np.int16]) -> None:
+        """Packets are as short as 20 ms; they are taken a second at a time, which costs a tenth."""
+        self._waiting.append(block)
+        self.samples += block.shape[1]
+        if self.samples - self._counted >= TOGETHER:
+            self._count()
+
+    def _count(self) -> None:
+        block = np.concatenate(self._waiting, axis=1)
+        self._waiting, self._counted = [], self.samples
         for file, samples in zip(self._files, block, strict=True):
             file.write(samples.tobytes())
-        self.samples += block.shape[1]
         self._clipped += (np.abs(block.astype(np.int32)) >= CLIPPED).sum(axis=1)
         if len(block) == 2:
             self._moments.add(block)
@@ -111,6 +122,8 @@ class SoundWriter:
             self.write(np.zeros((len(self._files), min(SILENCE_BLOCK, samples - first)), np.int16))
 
     def finish(self, *, damaged: bool) -> Sound:
+        if self._waiting:
+            self._count()
         if self._rest.shape[1]:
             self._measure(np.zeros((len(self._files), FRAME - self._rest.shape[1]), np.int16))
         for file in self._files:

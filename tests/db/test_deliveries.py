@@ -127,6 +127,17 @@ def test_claims_of_one_call_leave_the_others(database: Database) -> None:
     assert mine.call_id == "b"
 
 
+def test_a_call_owes_what_is_pending_alone(database: Database, settings: Settings) -> None:
+    for call_id in ("call_1", "call_2"):
+        known_call(database, call_id)
+    put(database, "sales", call_id="call_1")
+    with database.read() as session:
+        assert (deliveries.owed(session, "call_1"), deliveries.owed(session, "call_2")) == (True, False)
+    record(database, claim(database)[0], settings, status_code=204)
+    with database.read() as session:
+        assert not deliveries.owed(session, "call_1")
+
+
 def test_the_whole_schedule_ends_in_a_dead_letter(database: Database, settings: Settings) -> None:
     put(database)
     moment, waits = AT, []

@@ -82,6 +82,13 @@ def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, good: dict[str
     assert logs
 
 
+def test_a_run_goes_straight_to_its_end(stack: LiveStack, good: dict[str, Any]) -> None:
+    run = stack.run_of("e2e good")
+    with stack.prefect as prefect:
+        states = prefect.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
+    assert [state["name"] for state in states] == ["Scheduled", "Pending", "Running", "Completed"]
+
+
 def test_the_warehouse_knows_the_call(stack: LiveStack, good: dict[str, Any]) -> None:
     rows = eventually(lambda: stack.query("SELECT status FROM fact_call WHERE call_id = 'e2e good'"), seconds=120)
     assert rows == [{"status": "done"}]
