@@ -21,7 +21,7 @@ from tasks.cards import publish_card
 from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
-from tasks.notify import notify
+from tasks.notify import notify_if_owed
 from tasks.publish import Judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
 from tasks.score import score
@@ -58,7 +58,7 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
 def _tell(runtime: Runtime, call_id: str) -> str:
     """Send the webhooks and show the card. The call has ended by then: what fails here is for housekeeping, and no failure of the call."""
     try:
-        notify(call_id)
+        notify_if_owed(call_id)
         failpoint("call.before_end")
         return publish_card(runtime, call_id)
     except Exception:  # noqa: BLE001  whatever it is, the results are published
@@ -117,7 +117,7 @@ def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:
     if type(reason) is RopError:
         get_run_logger().exception("unexpected error", exc_info=error)
     publish_failure(runtime, lease, reason)
-    notify(lease.call.call_id)
+    notify_if_owed(lease.call.call_id)
     make = CancelledState if isinstance(reason, Cancelled) else Failed
     return make(message=reason.text("ru"))
 

@@ -14,7 +14,7 @@ from core.errors import RopError
 from db import calls
 from tasks import runtime as runtimes
 from tasks.cards import publish_card
-from tasks.notify import notify
+from tasks.notify import notify_if_owed
 from tasks.policy import RESUMABLE, RETRIED
 from tasks.progress import ShownProgress
 from tasks.rescore import Wanted, rescore_call
@@ -27,7 +27,7 @@ def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
         rescore(call_id, checklist_id, True)
     except RopError as error:
         return Failed(message=error.text("ru"))
-    notify(call_id)
+    notify_if_owed(call_id)
     return Completed(message=publish_card(runtimes.current(), call_id))
 
 

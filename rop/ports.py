@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from typing import ClassVar
 
 from core.errors import PermanentError
 
 LOOPBACK = "127.0.0.1"
+# Below what systems give to outgoing connections, one of which would take a free port before its server has begun to listen.
+QUIET = range(20_000, 30_000)
 
 
 class PortTaken(PermanentError):
@@ -22,10 +25,17 @@ class PortTaken(PermanentError):
 
 def choose(port: int, option: str, host: str = LOOPBACK) -> int:
     """`port` if it is free, any free port for 0; raises `PortTaken`."""
+    for one in [port] if port else random.sample(QUIET, len(QUIET)):
+        if _free(one, host):
+            return one
+    raise PortTaken(port=port, option=option)
+
+
+def _free(port: int, host: str) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(port=port, option=option) from error
-        return int(probe.getsockname()[1])
+        except OSError:
+            return False
+    return True

@@ -13,16 +13,17 @@ from tasks.prefect_api import PrefectApi
 from tasks.webhooks import deliver_due
 
 
-def notify(call_id: str) -> int:
-    """Send what is due for the call; the number that was delivered. A receiver that is down never fails the call."""
+def notify_if_owed(call_id: str) -> None:
+    """The step, for a call that somebody wants to hear of."""
     with runtimes.current().database.read() as session:
         owed = deliveries.owed(session, call_id)
-    return send(call_id) if owed else 0
+    if owed:
+        notify(call_id)
 
 
 @task(name="notify", task_run_name="notify")
-def send(call_id: str) -> int:
-    """The step itself, for a call that somebody wants to hear of."""
+def notify(call_id: str) -> int:
+    """Send what is due for the call; the number that was delivered. A receiver that is down never fails the call."""
     runtime = runtimes.current()
     report = deliver_due(runtime.database, runtime.settings, runtime.http, call_id)
     get_run_logger().info("Вебхуки: доставлено %d, отложено %d, исчерпано %d", report.delivered, report.postponed, report.dead)
