@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
 from bench._asr_sounds import RATE, read, write
+from bench._stack import cpu_of
 from core.settings import Settings, load
 from rop import stack
 from rop.crm import Crm
@@ -147,10 +147,5 @@ def slow(seconds: float) -> Reply:
 
 
 def cpu_seconds(pids: dict[str, int]) -> dict[str, float]:
-    """CPU time so far of each process with its children, user and system."""
-    return {name: sum(sum(one.cpu_times()[:2]) for one in _family(pid)) for name, pid in pids.items()}
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+    """CPU time so far of each process with its children, ended ones too, user and system."""
+    return {name: cpu_of(pid) for name, pid in pids.items()}

@@ -46,7 +46,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """CPU time of all processes of the stack so far, user and system, with those that have ended; `rop` is the parent of them all."""
-        return _cpu(self.pids["rop"])
+        return cpu_of(self.pids["rop"])
 
 
 @contextmanager
@@ -81,7 +81,8 @@ def _ready(home: Path, process: subprocess.Popen[bytes]) -> dict[str, object]:
     return json.loads((home / "stack.json").read_text())
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process and its children so far, ended ones too, user and system."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     return sum(sum(one.cpu_times()[:4]) for one in family)  # the last two are of children that have ended

@@ -240,6 +240,7 @@ def _memory(home: Path) -> Iterator[Row]:
 
 
 def _one(path: Path, home: Path) -> None:
+    allocator.keep_memory()
     Ears(home).hear(path)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -28,7 +28,7 @@ from db.engine import Database
 from rop.crm import Crm
 from tasks.audio.probe import probe
 
-FIRST, MEASURED = 100, 100  # calls; the measured ones take longer than a round of the housekeeping
+FIRST, MEASURED = 100, 100
 STORED = 5000
 IDLE_SECONDS = 60.0  # as long as the rhythm of the housekeeping
 LOOKS = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from core.secrets import server_secret
 from core.settings import Settings
 from db import keys, migrate
 from db.engine import Database
+from rop import ports
 
 START_SECONDS = 120.0
 
@@ -42,7 +42,7 @@ def serve(home: Path, workers: int = 1, **settings: str) -> Iterator[Server]:
     migrate.upgrade(database)
     with database.begin() as session:
         key = keys.create(session, server_secret(made), "live", clock.now()).plain
-    port, log = _free_port(), home / "api.log"
+    port, log = ports.choose(0, "--port"), home / "api.log"
     environment = os.environ | {f"ROP_{name.upper()}": value for name, value in settings.items()} | {"ROP_HOME": str(home)}
     command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:from_environment", "--port", str(port), "--workers", str(workers)]
     with log.open("wb") as file:
@@ -63,9 +63,3 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path, workers: int) -
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
     assert httpx.get(url, trust_env=False).status_code == 200
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
