@@ -7,8 +7,6 @@ with the same weights, installed into a temporary environment.
 from __future__ import annotations
 
 import json
-import os
-import resource
 import subprocess
 import sys
 import time
@@ -19,13 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# Waiting threads of numpy spin; the worker is started with the same.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from bench import _asr_rivals, _asr_sounds
 from bench._asr_score import errors, score
 from bench._likely import trade
+from bench._memory import peak_mib
 from checklists.transcript import Transcript
 from core import allocator
 from core.settings import load
@@ -235,14 +230,14 @@ def _memory(home: Path) -> Iterator[Row]:
         )
         peaks.append(float(done.stdout.split()[-1]))
     short, long = peaks
-    yield Row("peak memory, 45 minutes of stereo", f"{long:.0f} MB", "1024 MB at most", long <= 1024)
+    yield Row("peak memory, 45 minutes of stereo", f"{long:.0f} MiB", "1024 MiB at most", long <= 1024)
     yield Row("... over that of 15 minutes", f"{long / short:.2f} x", "flat: 1.05 x at most", long / short <= 1.05)
 
 
 def _one(path: Path, home: Path) -> None:
     allocator.keep_memory()
     Ears(home).hear(path)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_mib())
 
 
 def _rivals(ears: Ears, home: Path) -> Iterator[Row]:

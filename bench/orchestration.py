@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -27,8 +29,11 @@ from core.settings import Settings
 from db.engine import Database
 from rop.crm import Crm
 from tasks.audio.probe import probe
+from tasks.engines.asr import Job, build
 
-FIRST, MEASURED = 100, 100
+SILENT = SAMPLES / "silent_call.ogg"
+FIRST = 100
+ROUNDS, MEASURED = 5, 30
 STORED = 5000
 IDLE_SECONDS = 60.0  # as long as the rhythm of the housekeeping
 LOOKS = 20
@@ -37,61 +42,73 @@ SPEECH = slice(RATE, 5 * RATE)  # four seconds in which both sides speak
 
 
 def main() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     allocator.keep_memory()  # as the worker does
-    with tempfile.TemporaryDirectory() as folder:
-        home, recordings = Path(folder) / "home", Path(folder) / "recordings"
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stacks:
+        folder, recordings = Path(name), Path(name) / "recordings"
         recordings.mkdir()
-        (recordings / "silent.ogg").write_bytes((SAMPLES / "silent_call.ogg").read_bytes())
-        write(recordings / "spoken.wav", read(SAMPLES / "good_call.ogg", Settings(home=Path(folder)))[:, SPEECH])
+        (recordings / "silent.ogg").write_bytes(SILENT.read_bytes())
+        write(recordings / "spoken.wav", read(SAMPLES / "good_call.ogg", Settings(home=folder))[:, SPEECH])
         crm = Crm(recordings)
-        with running(home) as stack:
-            _flatness(stack, home, f"{crm.url}/silent.ogg")
-            _memory(stack, f"{crm.url}/spoken.wav")
+        few, many = (stacks.enter_context(running(folder / home)) for home in ("few", "many"))
+        _flatness(few, many, f"{crm.url}/silent.ogg")
+        _memory(few, f"{crm.url}/spoken.wav")
         crm.close()
 
 
-def _flatness(stack: Running, home: Path, silent: str) -> None:
-    looks = _jail_cpu(Settings(home=home)) + _detector_cpu(Settings(home=home))
-    print(f"looking at a silent call: {looks:.2f} CPU s, not counted below", flush=True)
-    _through(stack, "first", silent, FIRST)
-    few = _cost(stack, "few", silent) - looks
-    copies = STORED // (FIRST + MEASURED) - 1
-    store_calls(home, copies * (FIRST + MEASURED))
+def _flatness(few: Running, many: Running, silent: str) -> None:
+    """Of two stacks in turns: a shared machine's own speed changes by a third within minutes."""
+    for stack in (few, many):
+        _through(stack, "first", silent, FIRST)
+    runs = _fill(many.home)
+    looks = _looks(Settings(home=few.home))
+    both = ((few, _idle(few)), (many, _idle(many)))
+    rounds = [[_cost(stack, f"round-{number}", silent, idle, looks) for stack, idle in both] for number in range(ROUNDS)]
+    low, high = (statistics.median(costs) for costs in zip(*rounds, strict=True))
+    print(f"orchestration: {low:.2f} CPU s a call with {FIRST} stored (aim 0.30)", end=", ")
+    print(f"{high:.2f} with {STORED} stored and {runs} runs in Prefect, ratio {high / low:.2f} (aim 1.15)", flush=True)
+
+
+def _fill(home: Path) -> int:
+    """As if the stack had seen so many calls; the number of their runs in Prefect."""
+    copies = STORED // FIRST - 1
+    store_calls(home, copies * FIRST)
     runs = repeat_runs(home / "prefect" / "prefect.db", copies)
     _until_loaded(home)
-    many = _cost(stack, "many", silent) - looks
-    print(f"orchestration: {few:.2f} CPU s a call with {FIRST} stored (aim 0.30)", end=", ")
-    print(f"{many:.2f} with {STORED} stored and {runs} runs in Prefect, ratio {many / few:.2f} (aim 1.15)", flush=True)
+    return runs
 
 
-def _cost(stack: Running, name: str, silent: str) -> float:
-    """CPU seconds of a call over what the stack spends when nothing comes."""
+def _idle(stack: Running) -> float:
+    """CPU seconds a second that are spent when nothing comes."""
     before = stack.cpu_seconds()
     time.sleep(IDLE_SECONDS)
-    idle = (stack.cpu_seconds() - before) / IDLE_SECONDS
+    spent = (stack.cpu_seconds() - before) / IDLE_SECONDS
+    print(f"{stack.home.name}: {spent:.3f} CPU s a second when idle", flush=True)
+    return spent
+
+
+def _cost(stack: Running, name: str, silent: str, idle: float, looks: Callable[[], float]) -> float:
+    """CPU seconds of a call beside the idle and its looks at the sound, which are measured just before and just after."""
+    looked = looks()
     before, started = stack.cpu_seconds(), time.monotonic()
     _through(stack, name, silent, MEASURED)
     seconds = time.monotonic() - started
-    spent = stack.cpu_seconds() - before
-    print(f"{name}: {MEASURED / seconds:.2f} calls/s, {spent / MEASURED:.2f} CPU s a call, {idle:.3f} CPU s a second when idle", flush=True)
-    return (spent - idle * seconds) / MEASURED
+    spent = (stack.cpu_seconds() - before - idle * seconds) / MEASURED
+    looked = (looked + looks()) / 2
+    told = f"{spent:.2f} CPU s a call, {looked:.2f} of it looks at the sound; a million turns of a loop {_loop_cpu():.3f} CPU s"
+    print(f"{name}, {stack.home.name}: {MEASURED / seconds:.2f} calls/s, {told}", flush=True)
+    return spent - looked
 
 
-def _detector_cpu(settings: Settings) -> float:
-    """CPU seconds of decoding the silent call and looking for voice in it."""
-    from tasks.engines.asr import Job, build
-
+def _looks(settings: Settings) -> Callable[[], float]:
+    """What measures the CPU seconds of the jail that inspects a silent call, and of the search for voice in it."""
     transcriber = build(settings)
     transcriber.load()
-    job = Job(SAMPLES / "silent_call.ogg", "ogg")
-    transcriber.transcribe(job, lambda _fraction: None)
-    return _mean_cpu(lambda: transcriber.transcribe(job, lambda _fraction: None), resource.RUSAGE_SELF)
 
+    def detect() -> None:
+        transcriber.transcribe(Job(SILENT, "ogg"), lambda _fraction: None)
 
-def _jail_cpu(settings: Settings) -> float:
-    """CPU seconds of the child process that inspects the silent call."""
-    return _mean_cpu(lambda: probe(SAMPLES / "silent_call.ogg", settings), resource.RUSAGE_CHILDREN)
+    detect()
+    return lambda: _mean_cpu(detect, resource.RUSAGE_SELF) + _mean_cpu(lambda: probe(SILENT, settings), resource.RUSAGE_CHILDREN)
 
 
 def _mean_cpu(work: Callable[[], object], who: int) -> float:
@@ -101,6 +118,14 @@ def _mean_cpu(work: Callable[[], object], who: int) -> float:
         list(pool.map(lambda _: work(), range(LOOKS)))
     after = resource.getrusage(who)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / LOOKS
+
+
+def _loop_cpu() -> float:
+    """How fast the machine is now."""
+    before = time.process_time()
+    for number in range(1_000_000):
+        number * number % 7
+    return time.process_time() - before
 
 
 def _until_loaded(home: Path) -> None:

@@ -6,7 +6,6 @@ its memory as our worker does. What orchestration itself costs is printed by `be
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +26,6 @@ CALLS = 20
 
 
 def main() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     files = [FILES[i % len(FILES)] for i in range(CALLS)]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"

@@ -20,7 +20,6 @@ NAMES = {"SQLite": ("worker", "prefect"), "PostgreSQL and Redis": ("worker-1", "
 
 
 def main() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     print(f"median and highest of {ROUNDS}; load of the machine {os.getloadavg()[0]:.1f}")
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder, site(kind, Path(folder) / "home", slow(HEARING_SECONDS)) as running:

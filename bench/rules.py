@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from bench._memory import peak_mib
 from checklists.definitions import Checklist, Table
 from checklists.loader import FIRST_START, builtin
 from checklists.transcript import Transcript, Utterance
@@ -39,14 +39,14 @@ def main() -> None:
 
 
 def _engine(checklist: Checklist, table: Table, *, semantic: bool) -> None:
-    before = _megabytes()
+    before = peak_mib()
     analyst = RulesAnalyst(Settings(), encoder=semantic)
     analyst.check(talk(SHORT), checklist, CONTEXT)
-    print(f"{'with sentence vectors' if semantic else 'words alone'}: engine and first call {_megabytes() - before:.0f} MB more")
+    print(f"{'with sentence vectors' if semantic else 'words alone'}: engine and first call {peak_mib() - before:.0f} MiB more")
     short, long = (_milliseconds(partial(_check, analyst, checklist, count)) for count in (SHORT, LONG))
     print(f"  check   {SHORT:4} utterances {short:7.0f} ms = {short / AIM_SECONDS / 1000:.2f} of the aim")
     print(f"  check   {LONG:4} utterances {long:7.0f} ms = {long / short / (LONG / SHORT):.2f} of linear growth")
-    print(f"  extract {SHORT:4} utterances {_milliseconds(partial(_extract, analyst, table)):7.0f} ms; peak {_megabytes():.0f} MB")
+    print(f"  extract {SHORT:4} utterances {_milliseconds(partial(_extract, analyst, table)):7.0f} ms; peak {peak_mib():.0f} MiB")
     if semantic:
         _rubric(analyst, checklist)
 
@@ -97,7 +97,3 @@ def _milliseconds(work: Callable[[], object]) -> float:
         work()
         times.append(time.process_time() - begun)
     return statistics.median(times) * 1000
-
-
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

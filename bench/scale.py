@@ -21,7 +21,6 @@ WARM = 4
 
 
 def main() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     print(f"{CALLS} calls a point, {os.cpu_count()} cores, load of the machine {os.getloadavg()[0]:.1f}")
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder, ExitStack() as workers, site(kind, Path(folder) / "home") as running:

@@ -135,11 +135,15 @@ class PrefectApi:
         return str(state), float(found[0]["data"]) if found else 0.0
 
     def ensure_pool(self, name: str, kind: str) -> None:
-        """Create the work pool unless it exists."""
+        """The work pool of this kind; one of another kind, such as `kubernetes`, is the operators' own and stays as it is."""
+        template = {"base_job_template": NO_VARIABLES}
         try:
-            self.request("GET", f"/work_pools/{name}")
+            found = self.request("GET", f"/work_pools/{name}")
         except NotFound:
-            self.request("POST", "/work_pools/", {"name": name, "type": kind, "base_job_template": NO_VARIABLES})
+            self.request("POST", "/work_pools/", {"name": name, "type": kind} | template)
+            return
+        if found["type"] == kind:  # perhaps made by an earlier version
+            self.request("PATCH", f"/work_pools/{name}", template)
 
     def ensure_queue(self, pool: str, name: str, priority: int) -> None:
         """Create the queue of the pool unless it exists; a lower `priority` is served first."""

@@ -26,7 +26,7 @@ from tasks import alerts, budget
 from tasks import runtime as runtimes
 from tasks.engines.analyst import Context
 from tasks.policy import RETRIED
-from tasks.prefect_api import LLM_LIMIT, PrefectApi, PrefectUnavailable
+from tasks.prefect_api import LLM_LIMIT, NO_VARIABLES, PrefectApi, PrefectUnavailable
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
 from tests.peers.webhook_peer import WebhookPeer
@@ -94,6 +94,16 @@ def test_everything_is_there_once(prefect: PrefectApi) -> None:
     assert len(deployments) == len({(one["flow_id"], one["name"]) for one in deployments}) >= 10
     scheduled = {one["description"] for one in deployments if one["schedules"]}
     assert len(scheduled) == 6
+
+
+@pytest.mark.parametrize(("kind", "renewed"), [("resident", True), ("kubernetes", False)])
+def test_only_a_pool_of_our_kind_gets_the_job_template_of_this_version(prefect: PrefectApi, kind: str, renewed: bool) -> None:
+    earlier = {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {"image": {"type": "string"}}}}
+    prefect.request("POST", "/work_pools/", {"name": f"of-{kind}", "type": kind, "base_job_template": earlier, "concurrency_limit": 3})
+    prefect.ensure_pool(f"of-{kind}", "resident")
+    pool = prefect.request("GET", f"/work_pools/of-{kind}")
+    assert (pool["base_job_template"] == NO_VARIABLES) is renewed
+    assert (pool["type"], pool["concurrency_limit"]) == (kind, 3)
 
 
 def test_a_first_look_for_lost_calls_is_scheduled(prefect: PrefectApi) -> None:
