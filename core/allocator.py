@@ -7,9 +7,11 @@ when they are wanted again: a fifth of all CPU time of a recognition (docs/adr/0
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # mallopt(3)
 KEPT_BYTES = 1 << 30  # above what the longest call frees at once
+OLD_LIMIT = 32 << 20  # glibc before 2.35 refuses an M_MMAP_THRESHOLD above it on 64 bits (HEAP_MAX_SIZE / 2)
 
 
 def keep_memory() -> bool:
@@ -21,5 +23,14 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    wanted = ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, KEPT_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES))
-    return all(mallopt(option, value) for option, value in wanted)
+    return _tell(mallopt)
+
+
+def _tell(mallopt: Callable[[int, int], int]) -> bool:
+    """Whether `mallopt` took every option; a refusal of one keeps none of the others from being tried."""
+    taken = [
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) or mallopt(M_MMAP_THRESHOLD, OLD_LIMIT),
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES),
+        mallopt(M_ARENA_MAX, 1),
+    ]
+    return all(taken)

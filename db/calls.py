@@ -244,13 +244,24 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
     return call
 
 
-def release(session: Session, call_id: str, token: str, at: datetime) -> None:
-    """Give an unfinished call back to the queue: its worker stops. One that has ended meanwhile stays as it ended."""
+def is_of_run(session: Session, call_id: str, flow_run_id: str) -> bool:
+    """Whether this flow run was the last to take the call."""
+    return session.scalar(select(Call.call_id).where(Call.call_id == call_id, Call.flow_run_id == flow_run_id)) is not None
+
+
+def release(session: Session, call_id: str, token: str, at: datetime) -> bool:
+    """Give an unfinished call back to the queue: its worker stops. One that has ended meanwhile stays as it ended.
+
+    False when somebody else has taken the call, or it was deleted.
+    """
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     # A run may take its call before the ingress notes that it made the run; what waits without that note is seen by nobody.
     waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": func.coalesce(Call.triggered_at, at)}
-    if session.execute(UPDATE.where(mine).values(waiting).returning(Call.call_id)).first() is not None:
-        note(session, get(session, call_id), GIVEN_BACK, at)
+    if session.execute(UPDATE.where(mine).values(waiting).returning(Call.call_id)).first() is None:
+        ended = select(Call.call_id).where(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(TERMINAL))
+        return session.scalar(ended) is not None
+    note(session, get(session, call_id), GIVEN_BACK, at)
+    return True
 
 
 def broken_runs(session: Session, call: Call) -> int:

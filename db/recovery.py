@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,12 @@ def ended(session: Session, flow_run_ids: Collection[str], before: datetime) -> 
     """Calls of these flow runs that ended before `before`."""
     mine = and_(Call.flow_run_id.in_(flow_run_ids), Call.status.in_(TERMINAL), Call.finished_at <= before)
     return list(session.scalars(select(Call).where(mine)))
+
+
+def passed_on(session: Session, calls: Mapping[str, str]) -> list[str]:
+    """Those of the flow runs, given with their calls, whose call another run has, or that was deleted."""
+    owners = {call.call_id: call.flow_run_id for call in session.scalars(select(Call).where(Call.call_id.in_(calls.values())))}
+    return [run for run, call_id in calls.items() if owners.get(call_id, "") not in (None, run)]
 
 
 def is_adrift(session: Session, call: Call, at: datetime) -> bool:

@@ -17,7 +17,7 @@ from core.failpoints import failpoint
 from db import calls, definitions, directory
 from tasks import lease as leases
 from tasks import runtime as runtimes
-from tasks.cards import publish_card
+from tasks.cards import show_card
 from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
@@ -32,12 +32,16 @@ from tasks.transcribe import transcribe
 def process_call(call_id: str) -> State[Any]:
     """Download, transcribe, judge, publish, notify; ends in a state with a reason that a person can read."""
     runtime = runtimes.current()
-    with runtime.holding(_claim(runtime, call_id), str(flow_run.id)) as lease:
+    try:
+        claimed = leases.claim(runtime.database, runtime.settings, call_id, str(flow_run.id))
+    except (LeaseLost, NotFound) as refused:
+        # Another run's, or deleted: somebody has retried an old run, say.
+        return CancelledState(message=refused.text("ru"))
+    with runtime.holding(claimed, str(flow_run.id)) as lease:
         try:
             return _steps(runtime, lease)
         except LeaseLost as lost:
-            # Another attempt owns the call and this flow run's state: leave both alone.
-            raise Abort(str(lost)) from lost
+            return _left(runtime, call_id, lost)
         except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason
             return _failed(runtime, lease, error)
 
@@ -55,23 +59,18 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
     return Completed(message=_tell(runtime, call_id))
 
 
+def _left(runtime: Runtime, call_id: str, lost: LeaseLost) -> State[Any]:
+    """The end of a run that may not write any more; its state is not ours to set when another try of this very run has the call."""
+    with runtime.database.read() as session:
+        if calls.is_of_run(session, call_id, str(flow_run.id)):
+            raise Abort(str(lost)) from lost
+    return CancelledState(message=lost.text("ru"))
+
+
 def _tell(runtime: Runtime, call_id: str) -> str:
-    """Send the webhooks and show the card. The call has ended by then: what fails here is for housekeeping, and no failure of the call."""
-    try:
-        notify_if_owed(call_id)
-        failpoint("call.before_end")
-        return publish_card(runtime, call_id)
-    except Exception:  # noqa: BLE001  whatever it is, the results are published
-        get_run_logger().warning("the call is done, telling of it failed", exc_info=True)
-        return "Обработано."
-
-
-def _claim(runtime: Runtime, call_id: str) -> Lease:
-    try:
-        return leases.claim(runtime.database, runtime.settings, call_id, str(flow_run.id))
-    except (LeaseLost, NotFound) as error:
-        get_run_logger().warning(error.text("ru"))
-        raise Abort(str(error)) from error
+    notify_if_owed(call_id)
+    failpoint("call.before_end")
+    return show_card(runtime, call_id)
 
 
 def _refuse_poison(runtime: Runtime, lease: Lease) -> None:

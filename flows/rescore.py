@@ -13,7 +13,7 @@ from core.errors import Cancelled as CancelledError
 from core.errors import RopError
 from db import calls
 from tasks import runtime as runtimes
-from tasks.cards import publish_card
+from tasks.cards import show_card
 from tasks.notify import notify_if_owed
 from tasks.policy import RESUMABLE, RETRIED
 from tasks.progress import ShownProgress
@@ -28,7 +28,7 @@ def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
     except RopError as error:
         return Failed(message=error.text("ru"))
     notify_if_owed(call_id)
-    return Completed(message=publish_card(runtimes.current(), call_id))
+    return Completed(message=show_card(runtimes.current(), call_id))
 
 
 @flow(name="rescore-since", flow_run_name="пересчёт с {since}", retries=0)

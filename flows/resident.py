@@ -46,6 +46,7 @@ from db.models import Call
 from tasks import runtime as runtimes
 from tasks import step_results
 from tasks.lease import Lease
+from tasks.prefect_api import RESIDENT
 from tasks.publish import publish_failure
 from tasks.recovery import ending
 from tasks.runtime import Runtime
@@ -64,6 +65,7 @@ FLOWS = {
 }
 CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
 REFILL_SECONDS = 0.2  # calls that end together share a poll
+RECOVER_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 LIVE_STATES = ["RUNNING", "PENDING"]
 REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
@@ -88,7 +90,7 @@ class ResidentConfiguration(BaseJobConfiguration):
 class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentResult]):
     """Runs flow runs in threads of this process, `limit` at a time."""
 
-    type = "resident"
+    type = RESIDENT
     job_configuration = ResidentConfiguration
     job_configuration_variables = BaseVariables
     _description = "Runs flows inside the worker process, with the models loaded once."
@@ -151,9 +153,9 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ResidentResult:
         """Run one flow run in a thread; a flow's own failure is a state, not an error of the worker."""
+        flow = await self._flow(flow_run)  # what fails before the start is a crash; later it would be a run that nobody ends
         if task_status:
             task_status.started(f"{self.name}:{self.boot}")
-        flow = await self._flow(flow_run)
         self.running[flow_run.id] = str(flow_run.parameters.get("call_id", ""))
         try:
             await anyio.to_thread.run_sync(_run, flow, flow_run, limiter=self._threads)
@@ -205,14 +207,22 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         return self._flows[flow_run.flow_id]
 
     async def _recover(self) -> None:
-        """Schedule again what earlier boots under this name left behind; the call's own cap ends a poison call."""
+        """Schedule again what this worker should be at and is not; the call's own cap ends a poison call."""
         while not self.is_setup:  # noqa: ASYNC110  the base class offers no event
             await asyncio.sleep(0.1)
-        mine = {"state": {"type": {"any_": LIVE_STATES}}}
-        for run in await self._runs(mine):
-            owner, _, boot = (run.infrastructure_pid or "").rpartition(":")
-            if owner == self.name and boot != self.boot:
-                await self._resume(run.id, str(run.parameters.get("call_id", "")), "Воркер был остановлен, запуск продолжен.")
+        while True:
+            for run in await self._runs({"state": {"type": {"any_": LIVE_STATES}}}):
+                if self._has_lost(run):
+                    await self._resume(run.id, str(run.parameters.get("call_id", "")), "Воркер был остановлен, запуск продолжен.")
+            await asyncio.sleep(RECOVER_SECONDS)
+
+    def _has_lost(self, run: FlowRun) -> bool:
+        """Left behind by an earlier boot under this name, or by this one: its end, say, could not be told to Prefect."""
+        owner, _, boot = (run.infrastructure_pid or "").rpartition(":")
+        if owner != self.name or run.id in self.running or run.id in self._submitting_flow_run_ids or run.state is None:
+            return False
+        patience = timedelta(seconds=self.settings.pending_seconds if boot == self.boot else 0.0)
+        return clock.now() - run.state.timestamp > patience
 
     async def _tidy(self) -> None:
         while True:
@@ -269,11 +279,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         with anyio.move_on_after(self.settings.worker_grace_seconds):
             while self.running:  # noqa: ASYNC110  the set empties from worker threads
                 await asyncio.sleep(0.1)
-        left = dict(self.running)  # before the first of them hears that it has to leave
-        for lease in self._held():
-            if not lease.hangs:  # what hangs counts as broken off: it must not come back for ever
-                with suppress(SQLAlchemyError):
-                    await anyio.to_thread.run_sync(lease.give_back)
+        held = dict(self.running)  # before the first of them hears that it has to leave
+        left = {run: call_id for run, call_id in held.items() if await self._give_back(run)}
         # A Prefect that is down or slow must not keep the worker: the reconciler finds these runs all the same.
         with anyio.move_on_after(REQUEUE_SECONDS):
             for flow_run_id, call_id in left.items():
@@ -283,6 +290,15 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             # Threads inside a native decoder cannot be interrupted; everything they would do is fenced by now.
             os._exit(0)
 
+    async def _give_back(self, flow_run_id: UUID) -> bool:
+        """Whether the run is still this worker's; its call, if it holds one, may be taken by the next."""
+        lease = self.runtime.leases.get(str(flow_run_id))
+        if lease is None or lease.hangs:  # what hangs counts as broken off: it must not come back for ever
+            return True
+        with suppress(SQLAlchemyError):
+            return await anyio.to_thread.run_sync(lease.give_back)
+        return False
+
     async def _runs(self, flow_run_filter: dict[str, Any]) -> list[FlowRun]:
         return await self.client.read_flow_runs(
             flow_run_filter=FlowRunFilter.model_validate(flow_run_filter),
@@ -291,7 +307,12 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         )
 
     async def _resume(self, flow_run_id: UUID, call_id: str, why: str) -> None:
-        """Schedule the run again; one whose call has failed would take the call up anew, and ends instead."""
+        """Schedule the run again; one whose call has failed would take the call up anew, and ends instead.
+
+        What somebody has asked for meanwhile, a cancel or a retry, is left alone.
+        """
+        if (await self.client.read_flow_run(flow_run_id)).state_type in {StateType.CANCELLING, StateType.SCHEDULED}:
+            return
         call = await anyio.to_thread.run_sync(self._ended_call, flow_run_id, call_id)
         if call is not None and call.status == "failed":
             kind, message = ending(call)

@@ -34,7 +34,7 @@ def apply(settings: Settings, environment: Mapping[str, str]) -> None:
     """
     with closing(PrefectApi(settings)) as prefect:
         for pool in (settings.work_pool, settings.house_pool):
-            prefect.ensure_pool(pool, "resident")
+            prefect.ensure_pool(pool)
         prefect.ensure_queue(settings.work_pool, settings.live_queue, LIVE_PRIORITY)
         prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
         if settings.llm_per_minute is not None:

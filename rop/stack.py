@@ -17,6 +17,7 @@ from db import migrate
 from db.engine import Database
 from rop import deploy, first_start, ports
 from rop.supervisor import Service, Supervisor
+from tasks.prefect_api import RESIDENT
 
 # The server's own defaults write every event by itself and look for work that we never have every few seconds.
 LEAN_SERVER = {
@@ -82,7 +83,7 @@ class Stack:
         self._tell("Workers…")
         grace = self.settings.worker_grace_seconds + 10
         for name, pool in (("worker", self.settings.work_pool), ("house", self.settings.house_pool)):
-            self._spawn(name, [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "resident"], grace)
+            self._spawn(name, [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", RESIDENT], grace)
         self._wait("api", f"{self.addresses.api_url}/readyz")
         deploy.wait_for_workers(self.settings, self._check_deadline())
         self._ready = True

@@ -99,11 +99,11 @@ class Lease:
         """Make the run leave without a word: it was ended from outside, and its state is no longer its own to set."""
         self._stop_with = LeaseLost(call_id=self.call.call_id)
 
-    def give_back(self) -> None:
-        """Return the call to the queue and stop the run: its worker is going away."""
+    def give_back(self) -> bool:
+        """Return the call to the queue and stop the run: its worker is going away. False when the call is another run's by now."""
         self.stop(LeaseLost(call_id=self.call.call_id))
         with self._database.begin() as session:
-            calls.release(session, self.call.call_id, self.token, clock.now())
+            return calls.release(session, self.call.call_id, self.token, clock.now())
 
     def _keep(self) -> None:
         while not self._ended.wait(BEAT_SECONDS) and not self.hangs:

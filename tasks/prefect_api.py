@@ -20,6 +20,7 @@ BUSY_SECONDS = 0.5
 LLM_LIMIT = "llm"  # the global limit that language models are asked under
 PAGE = 200  # the most runs that the server returns at once
 DELETED_AT_ONCE = 50  # the most runs that it deletes at once
+RESIDENT = "resident"  # the type of our own worker's pools
 NO_VARIABLES = {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}  # each run has to pass this schema
 KEEPALIVE_SECONDS = 2.0  # below the five after which the server closes a quiet connection, perhaps under the next request
 
@@ -32,7 +33,7 @@ class PrefectUnavailable(Unavailable):
 
 @dataclass(frozen=True)
 class Run:
-    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it was due, where it waits, its flow and worker."""
+    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it is due, where it waits, flow, worker and call."""
 
     id: str
     type: str
@@ -42,6 +43,7 @@ class Run:
     queue: str | None
     flow: str = ""
     worker: str = ""
+    call_id: str = ""
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> Self:
@@ -49,7 +51,8 @@ class Run:
         state = body["state"] or {"type": "PENDING", "timestamp": body["created"]}
         since, due = datetime.fromisoformat(state["timestamp"]), datetime.fromisoformat(body["expected_start_time"] or body["created"])
         worker = (body["infrastructure_pid"] or "").rpartition(":")[0]
-        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"], body["flow_id"], worker)
+        call_id = str(body["parameters"].get("call_id", ""))
+        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"], body["flow_id"], worker, call_id)
 
 
 class PrefectApi:
@@ -134,15 +137,15 @@ class PrefectApi:
         found = self.request("POST", "/artifacts/filter", shown)
         return str(state), float(found[0]["data"]) if found else 0.0
 
-    def ensure_pool(self, name: str, kind: str) -> None:
-        """The work pool of this kind; one of another kind, such as `kubernetes`, is the operators' own and stays as it is."""
+    def ensure_pool(self, name: str) -> None:
+        """A work pool for our own worker; one of another kind, such as `kubernetes`, is the operators' own and stays as it is."""
         template = {"base_job_template": NO_VARIABLES}
         try:
             found = self.request("GET", f"/work_pools/{name}")
         except NotFound:
-            self.request("POST", "/work_pools/", {"name": name, "type": kind} | template)
+            self.request("POST", "/work_pools/", {"name": name, "type": RESIDENT} | template)
             return
-        if found["type"] == kind:  # perhaps made by an earlier version
+        if found["type"] == RESIDENT:  # perhaps made by an earlier version
             self.request("PATCH", f"/work_pools/{name}", template)
 
     def ensure_queue(self, pool: str, name: str, priority: int) -> None:
@@ -159,6 +162,10 @@ class PrefectApi:
             self.request("PATCH", f"/v2/concurrency_limits/{name}", wanted)
         except NotFound:
             self.request("POST", "/v2/concurrency_limits/", {"name": name} | wanted)
+
+    def pool_kind(self, pool: str) -> str:
+        """The type of the pool, such as `resident` or `kubernetes`."""
+        return str(self.request("GET", f"/work_pools/{pool}")["type"])
 
     def workers(self, pool: str) -> list[str]:
         """The names of the workers of the pool that are online."""

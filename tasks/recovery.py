@@ -15,19 +15,20 @@ from typing import Literal
 import structlog
 
 from core import clock
-from core.errors import Cancelled, NotFound, RopError
+from core.errors import Cancelled, LeaseLost, NotFound, RopError
 from core.failpoints import failpoint
 from core.settings import Settings
 from db import calls, recovery
 from db.models import Call
 from tasks.dispatch import trigger
 from tasks.lease import Lease
-from tasks.prefect_api import PrefectApi, Run
+from tasks.prefect_api import RESIDENT, PrefectApi, Run
 from tasks.publish import publish_failure
 from tasks.runtime import Runtime
 
 BATCH = 200  # calls of a kind in one sweep: the oldest first, so what is stuck never hides behind what waits
 STARTS = 500  # runs made in one sweep: what Prefect takes in half a minute
+REFUSALS = 3  # in a sweep: one call that Prefect never takes must not hold up the others, and a Prefect that is down is not asked for each
 GRACE_SECONDS = 15.0  # the ingress itself triggers a call within its own time limit; do not race it
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 
@@ -177,20 +178,29 @@ class Recovery:
         before = clock.now() - timedelta(seconds=self.runtime.settings.pending_seconds)
         going = [run for run in self.prefect.going() if run.since <= before]
         of_calls = [run for run in going if run.flow == self.prefect.flow("process-call")]
-        with self.runtime.database.read() as session:
-            ended = recovery.ended(session, [run.id for run in of_calls], before)
-        for call in ended:
-            with suppress(NotFound):
-                self.prefect.force(call.flow_run_id or "", *ending(call))
-                self.done.ended += 1
+        self._end_runs(of_calls, before)
         settings = self.runtime.settings
         for pool in (settings.work_pool, settings.house_pool):
-            self._restart_orphans(pool, [run for run in going if run not in of_calls and run.pool == pool and run.worker])
+            self._restart_orphans(pool, [run for run in going if run not in of_calls and run.pool == pool])
+
+    def _end_runs(self, going: Sequence[Run], before: datetime) -> None:
+        """Of calls that ended before, and of calls that another run has or that were deleted."""
+        with self.runtime.database.read() as session:
+            endings = {call.flow_run_id or "": ending(call) for call in recovery.ended(session, [run.id for run in going], before)}
+            passed_on = recovery.passed_on(session, {run.id: run.call_id for run in going})
+        endings |= dict.fromkeys(passed_on, ("CANCELLED", LeaseLost().text("ru")))
+        for run_id, (state, message) in endings.items():
+            with suppress(NotFound):
+                self.prefect.force(run_id, state, message)
+                self.done.ended += 1
 
     def _restart_orphans(self, pool: str, going: Sequence[Run]) -> None:
-        online = self.prefect.workers(pool) if going else []
+        """Of a pool of ours: others keep other marks of their workers. With nobody online Prefect itself may just have come back."""
+        if not going or self.prefect.pool_kind(pool) != RESIDENT or not (online := self.prefect.workers(pool)):
+            return
         for run in going:
-            if run.worker not in online:
+            never_begun = run.type == "PENDING" and not run.worker
+            if never_begun or (run.worker and run.worker not in online):
                 with suppress(NotFound):
                     self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
                     self.done.restarted += 1
@@ -200,14 +210,16 @@ class Recovery:
         before = clock.now() - timedelta(seconds=GRACE_SECONDS)
         with self.runtime.database.read() as session:
             waiting = calls.untriggered(session, before, max(room, 0), priority)
+        refused = 0
         for call in waiting:
             try:
                 run = trigger(self.runtime.database, self.prefect, self.runtime.settings, call.call_id)
             except NotFound:
                 continue  # deleted meanwhile
-            if run is None:
+            if run is not None:
+                self.done.started += 1
+            elif (refused := refused + 1) == REFUSALS:
                 return False
-            self.done.started += 1
         return True
 
     def _bulk_room(self) -> int:

@@ -44,7 +44,7 @@ def deploy(settings: Settings) -> None:
     """Pools, queues and the deployments of two flows, as `rop deploy` makes them."""
     prefect = PrefectApi(settings)
     for pool in (settings.work_pool, settings.house_pool):
-        prefect.ensure_pool(pool, "resident")
+        prefect.ensure_pool(pool)
     prefect.ensure_queue(settings.work_pool, settings.live_queue, LIVE_PRIORITY)
     prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
     for flow, name, queue in (("process-call", "calls", settings.live_queue), ("rescore-call", "rescore", settings.bulk_queue)):

@@ -100,7 +100,7 @@ def test_everything_is_there_once(prefect: PrefectApi) -> None:
 def test_only_a_pool_of_our_kind_gets_the_job_template_of_this_version(prefect: PrefectApi, kind: str, renewed: bool) -> None:
     earlier = {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {"image": {"type": "string"}}}}
     prefect.request("POST", "/work_pools/", {"name": f"of-{kind}", "type": kind, "base_job_template": earlier, "concurrency_limit": 3})
-    prefect.ensure_pool(f"of-{kind}", "resident")
+    prefect.ensure_pool(f"of-{kind}")
     pool = prefect.request("GET", f"/work_pools/of-{kind}")
     assert (pool["base_job_template"] == NO_VARIABLES) is renewed
     assert (pool["type"], pool["concurrency_limit"]) == (kind, 3)

@@ -60,7 +60,7 @@ def test_cancelling_raises_at_the_next_check(database: Database, settings: Setti
 
 def test_a_call_given_back_is_free_at_once(database: Database, settings: Settings, call: str) -> None:
     with leases.claim(database, settings, call, "run-1") as lease:
-        lease.give_back()
+        assert lease.give_back()
         with pytest.raises(LeaseLost):
             lease.check()
     assert stored(database).status == "queued"
@@ -80,8 +80,15 @@ def test_a_call_that_has_ended_is_never_given_back(database: Database, settings:
     lease = leases.claim(database, settings, call, "run-1")
     with database.begin() as session:
         calls.finish(session, call, lease.token, "done", clock.now())
-    lease.give_back()
+    assert lease.give_back(), "its run is still this worker's"
     assert stored(database).status == "done"
+
+
+def test_a_call_that_another_try_has_taken_is_not_given_back(database: Database, settings: Settings, call: str) -> None:
+    lease = leases.claim(database, settings, call, "run-1")
+    newer = leases.claim(database, settings, call, "run-1")
+    assert not lease.give_back()
+    assert newer.give_back()
 
 
 def test_a_step_over_its_time_is_stopped_and_the_next_try_has_its_own(database: Database, settings: Settings, call: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,10 @@ from checklists.findings import Usage
 from checklists.results import ChecklistResult, TableResult
 from core.errors import BadAudio, Unavailable
 from core.settings import Settings
-from db import calls, definitions, deliveries, endpoints, keys
+from db import calls, definitions, deliveries, endpoints, keys, results
 from db.engine import Database
 from tasks import lease as leases
-from tasks.publish import Judgement, _end_with_event, publish_failure, publish_results
+from tasks.publish import Judgement, _end_with_event, publish_failure, publish_results, save
 from tasks.runtime import Runtime
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -94,3 +95,17 @@ def test_one_failed_judgement_does_not_hold_back_the_other(runtime: Runtime) -> 
     assert bodies(runtime).keys() == {"table.completed"}
     with runtime.database.read() as session:
         assert calls.get(session, "call-1").status == "done"
+
+
+def test_a_call_that_is_judged_anew_while_it_ends_still_ends(runtime: Runtime) -> None:
+    lease = leases.claim(runtime.database, runtime.settings, "call-1", "run-1")
+    with ThreadPoolExecutor(1) as pool:
+        with runtime.database.begin() as session:
+            for one in judged():
+                save(session, runtime, calls.get(session, "call-1"), one, AT)
+            ending = pool.submit(publish_results, runtime, lease, judged())
+            wait([ending], timeout=0.5)
+        ending.result()
+    with runtime.database.read() as session:
+        assert calls.get(session, "call-1").status == "done"
+        assert [row.revision for row in results.current(session, "call-1", "checklist")] == [2]

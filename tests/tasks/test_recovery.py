@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,22 +13,26 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from core import clock
-from core.errors import BadAudio, Cancelled, RopError
+from core.errors import BadAudio, Cancelled, LeaseLost, RopError
 from core.settings import Settings
 from db import calls
 from db.engine import Database
 from db.models import Call
+from flows.process_call import process_call
 from flows.resident import ResidentWorker
 from tasks import recovery
+from tasks import runtime as runtimes
 from tasks.dispatch import trigger
 from tasks.prefect_api import PrefectApi, PrefectUnavailable, Run
 from tasks.recovery import Recovery, Swept
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
+from tests.peers.file_peer import FilePeer, Request
 
 pytestmark = pytest.mark.slow  # a server starts in ten seconds; a test takes half of one
 LONG_AGO = timedelta(hours=1)
@@ -91,6 +96,10 @@ class House:
     def state(self, call: Call) -> str:
         return self.prefect.runs([call.flow_run_id or ""])[call.flow_run_id or ""].type
 
+    def online(self, worker: str) -> None:
+        """A worker of the pool that beats."""
+        self.prefect.request("POST", f"/work_pools/{self.settings.work_pool}/workers/heartbeat", {"name": worker})
+
     def sweep(self) -> Swept:
         return Recovery(self.runtime, self.prefect).sweep()
 
@@ -99,8 +108,18 @@ class House:
 def house(server: str, settings: Settings, database: Database) -> Iterator[House]:
     one = House(settings.model_copy(update={"prefect_api_url": server, "pending_seconds": 2.0, "cancel_seconds": 0.2}), database)
     one.prefect.request("POST", "/flow_runs/bulk_delete", {"flow_runs": {}})
+    for worker in one.prefect.workers(one.settings.work_pool):
+        one.prefect.request("DELETE", f"/work_pools/{one.settings.work_pool}/workers/{worker}")
     with closing(one.prefect):
         yield one
+
+
+@pytest.fixture
+def at_work(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process runs flows as a worker of the house."""
+    monkeypatch.setattr(runtimes, "_current", house.runtime)
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        yield
 
 
 def test_cancelled_before_it_began_ends_as_cancelled(house: House) -> None:
@@ -149,14 +168,66 @@ def test_a_run_that_was_given_back_in_good_order_is_not_counted(house: House) ->
     assert [house.sweep().restarted, house.stored("c1").runs] == [1, 2], "the next loss is one"
 
 
-def test_work_without_a_call_goes_on_when_its_worker_is_gone(house: House) -> None:
+@pytest.mark.parametrize(("state", "pid"), [("RUNNING", "gone:boot"), ("PENDING", None)])
+def test_work_without_a_call_goes_on_when_its_worker_is_gone(house: House, state: str, pid: str | None) -> None:
     run = house.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
-    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": "gone:boot"})
-    house.prefect.force(run, "RUNNING", "")
+    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": pid})
+    house.prefect.force(run, state, "")
+    house.online("another")
     assert house.sweep() == Swept(), "it has just begun"
     time.sleep(house.settings.pending_seconds)
     assert house.sweep().restarted == 1
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
+
+
+def test_work_without_a_call_is_left_to_a_worker_that_lives_or_may_live(house: House) -> None:
+    run = house.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
+    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": "alive:boot"})
+    house.prefect.force(run, "RUNNING", "")
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep() == Swept(), "nobody is online: Prefect may have been away itself"
+    house.online("alive")
+    assert house.sweep() == Swept()
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_an_old_run_of_a_call_that_has_a_new_one_ends(house: House, deleted: bool) -> None:
+    old = house.call("c1")
+    house.finish(old, "failed", BadAudio())
+    new = house.call("c1")
+    assert new.flow_run_id != old.flow_run_id
+    if deleted:
+        with house.database.begin() as session:
+            session.execute(delete(Call))
+    house.put(old, "RUNNING")  # somebody has retried it
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep().ended == 1
+    assert [house.state(old), house.state(new)] == ["CANCELLED", "SCHEDULED"]
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_run_that_may_not_have_the_call_says_so(house: House) -> None:
+    house.finish(house.call("c1"), "done", None)
+    for call_id, reason in (("c1", "Звонок обрабатывает другая попытка."), ("deleted", "Звонок не найден.")):
+        state = process_call(call_id, return_state=True)
+        assert (state.type, state.message) == (StateType.CANCELLED, reason)
+    assert house.stored("c1").status == "done"
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_run_whose_call_is_taken_while_it_works_says_so(house: House) -> None:
+    house.call("c1")
+
+    def take(_peer: FilePeer, connection: socket.socket, _request: Request) -> None:
+        house.change("c1", flow_run_id="another", lease_token="another")
+        _peer.listener.pause(10)
+        connection.close()
+
+    with FilePeer({"/a.ogg": take}) as crm:
+        house.change("c1", audio_url=crm.url("/a.ogg"), flow_run_id=None)
+        state = process_call("c1", return_state=True)
+    assert (state.type, state.message) == (StateType.CANCELLED, LeaseLost().text("ru"))
+    assert (house.stored("c1").lease_token, house.stored("c1").status) == ("another", "downloading")
 
 
 def test_a_run_that_always_breaks_ends_with_a_reason(house: House) -> None:
@@ -275,10 +346,42 @@ def test_a_worker_does_not_take_up_again_what_has_failed(house: House, tmp_path:
     monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
     ends = {"c1": ("failed", Cancelled(), "CANCELLED"), "c2": ("failed", BadAudio(), "FAILED"), "c3": ("done", None, "SCHEDULED")}
     for call_id, (status, reason, _) in ends.items():
-        house.finish(house.call(call_id), status, reason)
+        call = house.call(call_id)
+        house.put(call, "RUNNING")
+        house.finish(call, status, reason)
     with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
         asyncio.run(_resume(house, list(ends)))
     assert {call_id: house.state(house.stored(call_id)) for call_id in ends} == {call_id: state for call_id, (_, _, state) in ends.items()}
+
+
+def test_a_worker_takes_up_what_it_should_be_at_and_leaves_what_was_asked_for(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
+    monkeypatch.setenv("ROP_PENDING_SECONDS", str(house.settings.pending_seconds))
+    states = {"lost": "RUNNING", "stopping": "CANCELLING", "retried": "SCHEDULED", "at work": "RUNNING"}
+    runs = {name: house.prefect.start("rescore-call/rescore", {}, key=name, name=name, tags=[]) for name in states}
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        lost = asyncio.run(_lose(house, runs, states))
+    assert lost == {"lost"}
+    assert house.prefect.runs([runs["lost"]])[runs["lost"]].type == "SCHEDULED"
+    assert house.prefect.runs([runs["stopping"]])[runs["stopping"]].type == "CANCELLING"
+
+
+async def _lose(house: House, runs: dict[str, str], states: dict[str, str]) -> set[str]:
+    async with ResidentWorker(house.settings.work_pool) as worker:
+        worker.runtime.database = house.database  # type: ignore[misc]
+        worker.running[UUID(runs["at work"])] = ""
+        for name, run in runs.items():
+            house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": f"{worker.name}:{worker.boot}"})
+            house.prefect.force(run, states[name], "")
+        live = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
+        assert not [run for run in await worker._runs(live) if worker._has_lost(run)], "its end may be on its way to Prefect"
+        await asyncio.sleep(house.settings.pending_seconds)
+        lost = {run.name for run in await worker._runs(live) if worker._has_lost(run)}
+        for name in ("lost", "stopping"):
+            await worker._resume(UUID(runs[name]), "", "a test")
+        return lost
 
 
 async def _resume(house: House, call_ids: list[str]) -> None:
