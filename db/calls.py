@@ -122,7 +122,20 @@ def _accept_again(session: Session, values: dict[str, Any], at: datetime) -> int
 
 def get(session: Session, call_id: str) -> Call:
     """The call; raises `NotFound`."""
-    call = session.get(Call, call_id, populate_existing=True)
+    return _found(session.get(Call, call_id, populate_existing=True))
+
+
+def hold(session: Session, call_id: str) -> Call:
+    """The call, whose results and marks nobody else changes until the transaction ends: on PostgreSQL the changes of both would stand.
+
+    Raises:
+        NotFound: the call was deleted.
+    """
+    # FOR NO KEY UPDATE, the lock that ending the call takes: who ends it and then stores results asks for no stronger one.
+    return _found(session.get(Call, call_id, populate_existing=True, with_for_update={"key_share": True}))
+
+
+def _found(call: Call | None) -> Call:
     if call is None:
         raise NotFound(ru="Звонок не найден.", en="No such call.")
     return call

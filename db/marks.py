@@ -15,6 +15,7 @@ from db.models import Audit, Override
 
 def add(session: Session, call_id: str, checklist_id: str, stage_id: str, score: int, reason: str, author: str, at: datetime) -> Override:
     """Store a mark of 1, -1 or 0 (the stage does not apply); raises `NotFound` for a stage that this call was not judged by."""
+    calls.hold(session, call_id)
     refuse_unknown(session, call_id, checklist_id, stage_id)
     same = (Override.call_id == call_id, Override.checklist_id == checklist_id, Override.stage_id == stage_id)
     session.execute(update(Override).where(*same, Override.superseded_at.is_(None)).values(superseded_at=at))
@@ -31,6 +32,7 @@ def add(session: Session, call_id: str, checklist_id: str, stage_id: str, score:
 
 def withdraw(session: Session, call_id: str, checklist_id: str, stage_id: str, author: str, at: datetime) -> None:
     """Take the mark in force back, so that the one before it, or the machine's, counts again; harmless when there is none."""
+    calls.hold(session, call_id)
     same = (Override.call_id == call_id, Override.checklist_id == checklist_id, Override.stage_id == stage_id)
     gone = update(Override).where(*same, Override.superseded_at.is_(None)).values(superseded_at=at)
     taken_back = session.execute(gone.returning(Override.override_id, Override.created_at)).first()

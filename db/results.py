@@ -9,9 +9,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from checklists.transcript import Transcript
-from core.errors import NotFound
-from db import scores
-from db.models import Call, Recording, Result, TranscriptRow
+from db import calls, scores
+from db.models import Recording, Result, TranscriptRow
 
 Kind = Literal["checklist", "table"]
 
@@ -50,7 +49,7 @@ def save(
     Raises:
         NotFound: the call was deleted.
     """
-    _hold(session, call_id)
+    calls.hold(session, call_id)
     same = (Result.call_id == call_id, Result.kind == kind, Result.definition_id == definition_id)
     session.execute(update(Result).where(*same, Result.superseded_at.is_(None)).values(superseded_at=at))
     last = session.scalar(select(func.max(Result.revision)).where(*same)) or 0
@@ -61,13 +60,6 @@ def save(
     if kind == "checklist":
         scores.refresh(session, call_id, definition_id)
     return row
-
-
-def _hold(session: Session, call_id: str) -> None:
-    """Let nobody else store results of this call until the transaction ends: on PostgreSQL both would become current."""
-    # FOR NO KEY UPDATE, the lock that ending the call took already: publishing asks for no stronger one, and can deadlock with nobody.
-    if session.scalar(select(Call.call_id).where(Call.call_id == call_id).with_for_update(key_share=True)) is None:
-        raise NotFound(ru="Звонок не найден.", en="No such call.")
 
 
 def current(session: Session, call_id: str, kind: Kind) -> list[Result]:

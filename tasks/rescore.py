@@ -31,22 +31,27 @@ def rescore_call(runtime: Runtime, call_id: str, wanted: Wanted) -> int:
     """Judge the call by the active versions and publish all new results in one transaction; how many there are.
 
     Raises:
-        NotFound: the call has no transcript.
+        NotFound: the call has no transcript, or has lost it meanwhile.
     """
     with runtime.database.read() as session:
         call = calls.get(session, call_id)
-        if results.transcript_row(session, call_id) is None:
-            raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
+        _refuse_unheard(session, call_id)
         asked = [d for kind in KINDS for d in _routed(session, call, kind)]
     judged = [_judge(runtime, call_id, d) for d in asked if wanted.checklist_id in (None, d.id)]
     at = clock.now()
     with runtime.database.begin() as session:
-        call = calls.get(session, call_id)
+        call = calls.hold(session, call_id)
+        _refuse_unheard(session, call_id)  # what quotes an erased text must not be stored
         for one in judged:
             save(session, runtime, call, one, at, webhook=wanted.webhooks)
         calls.note(session, call, "rescored", at, results=len(judged))
         outbox.changed(session, call_id, at)
     return len(judged)
+
+
+def _refuse_unheard(session: Session, call_id: str) -> None:
+    if results.transcript_row(session, call_id) is None:
+        raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
 
 
 def _judge(runtime: Runtime, call_id: str, definition: Definition) -> Judgement:
