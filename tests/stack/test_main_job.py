@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from datetime import datetime
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,19 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from bench._asr_sounds import read, repeated, write
 from bench._browser import browser
-from core import ids
+from core import clock, ids
+from core.settings import Settings
+from tasks.dispatch import RECONCILE
+from tasks.prefect_api import PrefectApi
+from tasks.recovery import GRACE_SECONDS
 from tests.stack.leaks import written
-from tests.stack.live import TOKEN, LiveStack, rop
+from tests.stack.live import CALL_SECONDS, FINAL, TOKEN, LiveStack, rop
 
 pytestmark = pytest.mark.slow
+LONG_SECONDS = 500.0  # of talk: recognised in about twice as long as a bar needs to appear
+PAST_CALLS = 40
 SEED_FIELDS = {"call_id", "manager_id", "checklist_name", "total_score", "max_score", "completion_percentage", "stages", "timestamp"}
 STAGE_FIELDS = {"stage_id", "stage_name", "score", "percentage", "status", "comment", "quote"}
 
@@ -163,6 +171,36 @@ def test_cancel_stops_a_transcription_within_seconds(stack: LiveStack) -> None:
     eventually(lambda: stack.run_of("e2e cancelled")["state"]["type"] == "CANCELLED")
 
 
+def test_a_long_transcription_shows_how_far_it_is(stack: LiveStack) -> None:
+    sound = read(stack.recordings / "average_call.mp3", Settings(home=stack.home))
+    write(stack.recordings / "long.wav", repeated(sound, LONG_SECONDS))
+    stack.upload("e2e long", "long.wav")
+    stack.wait("e2e long", until=lambda call: call["stage"] == "transcribing")
+    wanted = {"flow_run_id": {"any_": [stack.run_of("e2e long")["id"]]}, "type": {"any_": ["progress"]}}
+    with stack.prefect as prefect:
+
+        def bar() -> list[float]:
+            return [float(one["data"]) for one in prefect.post("/artifacts/filter", json={"artifacts": wanted}).json()]
+
+        assert 0 < eventually(bar, CALL_SECONDS)[0] < 100
+        assert stack.wait("e2e long")["status"] == "done"
+        assert bar() == [100.0]
+
+
+def test_a_live_call_does_not_wait_for_a_back_fill(stack: LiveStack, tmp_path: Path) -> None:
+    past = [f"e2e past {number}" for number in range(PAST_CALLS)]
+    rows = [f"{call_id},mgr_001,deal_1,new,{stack.crm.url}/silent_call.ogg?token={TOKEN}" for call_id in past]
+    sheet = tmp_path / "past.csv"
+    sheet.write_text("\n".join(["call_id,manager_id,deal_id,deal_stage_id,audio_url", *rows]))
+    rop(stack.home, "backfill", str(sheet))
+    _sweep(stack, clock.now() + timedelta(seconds=GRACE_SECONDS + 1))
+    stack.wait(past[0])
+    stack.upload("e2e now", "silent_call.ogg")
+    assert stack.wait("e2e now")["status"] == "no_speech"
+    assert sum(stack.call(call_id)["status"] not in FINAL for call_id in past) > PAST_CALLS / 3
+    assert stack.wait(past[-1])["status"] == "no_speech"
+
+
 def test_retry_of_an_ended_run_goes_on_after_its_last_finished_step(stack: LiveStack) -> None:
     """What the Retry button does: the same run is scheduled again, and the download is not paid twice."""
     run = stack.run_of("e2e cancelled")
@@ -191,6 +229,12 @@ def test_a_failed_run_is_retried_by_a_click_in_the_prefect_ui(stack: LiveStack) 
         assert stack.wait("e2e late", until=lambda call: call["status"] != "failed")
         assert stack.wait("e2e late")["status"] == "done"
         expect(page.get_by_text("Completed").first).to_be_visible()
+
+
+def _sweep(stack: LiveStack, at: datetime) -> None:
+    """Sooner than the next minute."""
+    with closing(PrefectApi(Settings(prefect_api_url=f"{stack.addresses['prefect_url']}/api"))) as prefect:
+        prefect.start(RECONCILE, {}, key=f"e2e {at}", name="сверка", tags=[], at=at)
 
 
 def _finished(tasks: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
