@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from fastapi.testclient import TestClient
@@ -20,7 +21,8 @@ PAGE = "/settings/rescoring"
 
 
 def day(ago: int) -> str:
-    return (clock.now() - timedelta(days=ago)).date().isoformat()
+    """As the page counts days: at this hour it may be tomorrow there."""
+    return (clock.now().astimezone(ZoneInfo(Settings().time_zone)) - timedelta(days=ago)).date().isoformat()
 
 
 @pytest.fixture
