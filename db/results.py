@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from checklists.transcript import Transcript
+from core.errors import NotFound
 from db import calls, scores
 from db.models import Recording, Result, TranscriptRow
 
@@ -28,6 +29,12 @@ def save_recording(session: Session, row: Recording) -> None:
 def transcript_row(session: Session, call_id: str) -> TranscriptRow | None:
     """The transcript as stored, with peaks and the engine's name."""
     return session.get(TranscriptRow, call_id)
+
+
+def refuse_unheard(session: Session, call_id: str) -> None:
+    """Raise `NotFound` for a call without a transcript."""
+    if transcript_row(session, call_id) is None:
+        raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
 
 
 def transcript(session: Session, call_id: str) -> Transcript | None:

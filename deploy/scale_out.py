@@ -27,6 +27,7 @@ from core.settings import load
 from deploy import backing
 from rop import deploy, ports, stack
 from rop.supervisor import Service, Supervisor
+from tasks.prefect_api import RESIDENT
 
 START_SECONDS = 240.0  # ten Python processes on two busy cores
 ROP, PREFECT = "rop", "prefect"  # databases
@@ -168,7 +169,7 @@ class Fleet:
         pools = dict.fromkeys(names, self._settings.work_pool) | {"house": self._settings.house_pool}
         for number, (name, pool) in enumerate(pools.items()):
             # One machine plays several hosts, so their names have to be said.
-            command = ["prefect", "worker", "start", "--pool", pool, "--type", "resident", "--name", name]
+            command = ["prefect", "worker", "start", "--pool", pool, "--type", RESIDENT, "--name", name]
             self._start(number, name, command, self._settings.worker_grace_seconds + 10)
 
     def _start(self, number: int, name: str, module: Sequence[str], grace_seconds: float = 10.0, **more: str) -> None:

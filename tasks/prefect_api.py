@@ -141,11 +141,11 @@ class PrefectApi:
         """A work pool for our own worker; one of another kind, such as `kubernetes`, is the operators' own and stays as it is."""
         template = {"base_job_template": NO_VARIABLES}
         try:
-            found = self.request("GET", f"/work_pools/{name}")
+            kind = self.pool_kind(name)
         except NotFound:
             self.request("POST", "/work_pools/", {"name": name, "type": RESIDENT} | template)
             return
-        if found["type"] == RESIDENT:  # perhaps made by an earlier version
+        if kind == RESIDENT:  # perhaps made by an earlier version
             self.request("PATCH", f"/work_pools/{name}", template)
 
     def ensure_queue(self, pool: str, name: str, priority: int) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from checklists.definitions import Checklist, Definition
 from core import clock
-from core.errors import NotFound
 from db import calls, definitions, directory, outbox, results
 from db.models import Call
 from tasks.extract import extract_table
@@ -35,23 +34,18 @@ def rescore_call(runtime: Runtime, call_id: str, wanted: Wanted) -> int:
     """
     with runtime.database.read() as session:
         call = calls.get(session, call_id)
-        _refuse_unheard(session, call_id)
+        results.refuse_unheard(session, call_id)
         asked = [d for kind in KINDS for d in _routed(session, call, kind)]
     judged = [_judge(runtime, call_id, d) for d in asked if wanted.checklist_id in (None, d.id)]
     at = clock.now()
     with runtime.database.begin() as session:
         call = calls.hold(session, call_id)
-        _refuse_unheard(session, call_id)  # what quotes an erased text must not be stored
+        results.refuse_unheard(session, call_id)  # what quotes an erased text must not be stored
         for one in judged:
             save(session, runtime, call, one, at, webhook=wanted.webhooks)
         calls.note(session, call, "rescored", at, results=len(judged))
         outbox.changed(session, call_id, at)
     return len(judged)
-
-
-def _refuse_unheard(session: Session, call_id: str) -> None:
-    if results.transcript_row(session, call_id) is None:
-        raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
 
 
 def _judge(runtime: Runtime, call_id: str, definition: Definition) -> Judgement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from sqlalchemy.orm import Session
 
 from api.answers import keyed
 from api.auth import Caller, RequiredKey
@@ -28,7 +27,8 @@ router = APIRouter(tags=["Звонки"], prefix="/calls/{call_id}")
 def rescore(context: Ctx, _caller: RequiredKey, call_id: CallId, sent: Annotated[RescoreBody, Depends(body(RescoreBody))]) -> Requested:
     """Оценивает звонок заново по действующим версиям; прежние результаты сохраняются."""
     with context.database.read() as session:
-        _refuse_unheard(session, call_id)
+        calls.get(session, call_id)
+        results.refuse_unheard(session, call_id)
         if sent.checklist_id is not None:
             definitions.load(session, "checklist", sent.checklist_id)
     _judge_again(context, call_id, sent.checklist_id)
@@ -67,12 +67,6 @@ def _judge_again(context: Context, call_id: str, checklist_id: str | None) -> No
     except NotFound as error:
         # The call is known: it is Prefect that has no such deployment yet.
         raise PrefectUnavailable from error
-
-
-def _refuse_unheard(session: Session, call_id: str) -> None:
-    calls.get(session, call_id)
-    if results.transcript_row(session, call_id) is None:
-        raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
 
 
 def _actor(caller: Caller) -> str:
