@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from core.secrets import server_secret
 from core.settings import Settings
 from db import keys
 from tests.api.conftest import Api, build
+from tests.peers.waiting import eventually
 
 PATH = "/api/v1/deliveries"
 WRONG = "rop_" + "0" * 49
@@ -69,10 +69,7 @@ def test_expired_and_revoked_keys(api: Api) -> None:
 
 def test_the_last_use_is_remembered(api: Api) -> None:
     api.get("/deliveries")
-    deadline = time.monotonic() + 10
-    while _last_use(api) is None:
-        assert time.monotonic() < deadline, "nobody waits for the note, but it must come"
-        time.sleep(0.02)
+    eventually(lambda: _last_use(api), why=lambda: "nobody waits for the note, but it must come")
 
 
 def _last_use(api: Api) -> datetime | None:

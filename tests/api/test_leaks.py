@@ -14,6 +14,7 @@ from sqlalchemy import text
 from tests.api.conftest import UPLOAD
 from tests.peers.api_server import Server, serve
 from tests.peers.prefect_peer import PrefectPeer
+from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def spellings(name: str) -> list[str]:
     return [name, "api%4Bey", "%61piKey", "apiKe%79", "".join(f"%{ord(c):02X}" for c in name)]
 
 
-def use_everything(server: Server) -> list[str]:
+def use_everything(server: Server, prefect: PrefectPeer) -> list[str]:
     """Requests that carry secrets in every place a client can put them; the texts of all answers."""
     answers = []
     with httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False, timeout=30) as client:
@@ -74,6 +75,7 @@ def use_everything(server: Server) -> list[str]:
             answers[-2:] = []
             send("POST", "/self-test", params=key)
             answers.pop()
+        eventually(lambda: len(prefect.runs) >= 2)  # both accepted calls are started before the table breaks
         with server.database.begin() as session:
             session.execute(text("ALTER TABLE calls RENAME COLUMN audio_url TO audio_link"))
         for number, url in enumerate(URLS[:2]):
@@ -82,10 +84,9 @@ def use_everything(server: Server) -> list[str]:
 
 
 def test_no_secret_is_written(server: Server, prefect: PrefectPeer) -> None:
-    *answers, signing = use_everything(server)
+    *answers, signing = use_everything(server, prefect)
     written = {"log": server.log.read_text(), "prefect": json.dumps(prefect.bodies), "answers": "\n".join(answers)}
     assert written["log"].count('"event": "request"') > 30
-    assert len(prefect.bodies) >= 2
     for place, content in written.items():
         for secret in (server.key, server.key[4:], WRONG, TOKEN, PASSWORD, SIGNATURE, signing, signing[6:]):
             assert secret not in content, (place, next(line for line in content.splitlines() if secret in line))

@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from db.models import Call
 from tests.api.conftest import UPLOAD
 from tests.peers.api_server import Server, serve
 from tests.peers.prefect_peer import PrefectPeer
+from tests.peers.waiting import eventually
 
 pytestmark = pytest.mark.slow
 # The customer's own examples, to the letter.
@@ -106,9 +106,7 @@ def test_of_fifty_identical_posts_one_is_accepted_and_one_run_made(server: Serve
 
     with ThreadPoolExecutor(50) as pool:
         assert sorted(pool.map(post, range(50))) == [200] + [409] * 49
-    deadline = time.monotonic() + 10
-    while not (runs := [b for b in prefect.bodies if b["parameters"]["call_id"] == "fifty"]) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    runs = eventually(lambda: [body for body in prefect.bodies if body["parameters"]["call_id"] == "fifty"])
     assert len(runs) == 1
     assert runs[0]["parameters"] == {"call_id": "fifty"}
     with server.database.read() as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from api.starter import Starter
@@ -14,6 +13,7 @@ from db.calls import NewCall
 from db.engine import Database
 from tasks.prefect_api import PrefectApi
 from tests.peers.prefect_peer import PrefectPeer
+from tests.peers.waiting import eventually
 
 IDS = [f"c{number}" for number in range(5)]
 
@@ -29,19 +29,12 @@ def prepared(home: Path, prefect_url: str) -> tuple[Database, Starter]:
     return database, Starter(database, PrefectApi(settings), settings)
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_calls_are_started_in_order_with_their_id_alone(tmp_path: Path) -> None:
     with PrefectPeer() as prefect:
         database, starter = prepared(tmp_path, prefect.url)
         for call_id in IDS:
             starter.start(call_id)
-        wait_until(lambda: len(prefect.bodies) == len(IDS))
+        eventually(lambda: len(prefect.bodies) == len(IDS))
         starter.close()
         assert [body["parameters"] for body in prefect.bodies] == [{"call_id": call_id} for call_id in IDS]
         with database.read() as session:

@@ -36,6 +36,7 @@ from tests.faults.receiver import Receiver
 from tests.faults.speech import hear, recording
 from tests.peers.asr_peer import AsrPeer
 from tests.peers.file_peer import FilePeer, serve
+from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import Reply
 
 T = TypeVar("T")
@@ -289,15 +290,6 @@ def running(home: Path, *names: str, **settings: str) -> Iterator[House]:
         if "api" in names:
             house.ready("api")
         yield house
-
-
-def eventually(ask: Callable[[], T | None], seconds: float = 30.0, why: Callable[[], str] = lambda: "") -> T:
-    """The first true answer within the time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.1)
-    return answer
 
 
 def _furnish(settings: Settings, database: Database, receiver: Receiver) -> tuple[str, str]:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from core import failpoints
-from tests.faults.house import KILLED, House, eventually
+from tests.faults.house import KILLED, House
+from tests.peers.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 

@@ -12,7 +12,8 @@ from statistics import median
 import httpx
 import pytest
 
-from tests.faults.house import House, eventually
+from tests.faults.house import House
+from tests.peers.waiting import eventually
 
 OUTAGE_SECONDS = 120.0  # longer than Prefect's own client tries
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]

@@ -19,10 +19,11 @@ from db import deliveries
 from db.deliveries import Logged
 from db.engine import BUSY_SECONDS
 from db.models import Recording
-from tests.faults.house import House, eventually
+from tests.faults.house import House
 from tests.faults.receiver import Behave, Reset
 from tests.peers.file_peer import breaking, endless, redirect, serve
 from tests.peers.sockets import canary
+from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import Received, Reply
 from warehouse.embedded import Embedded
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect import flow, task
@@ -29,6 +27,7 @@ from tasks.policy import RETRIED
 from tasks.prefect_api import LLM_LIMIT, NO_VARIABLES, PrefectApi, PrefectUnavailable
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
+from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import WebhookPeer
 
 pytestmark = pytest.mark.slow  # the server and two deployments take half a minute
@@ -198,12 +197,3 @@ def test_a_wish_to_wait_is_waited_out(settings: Settings, error: Exception, trie
 def _told(chat: WebhookPeer, beginning: str) -> str | None:
     texts: list[str] = [json.loads(one.body)["text"] for one in chat.received]
     return next((text for text in texts if text.startswith(beginning)), None)
-
-
-def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
-    """The first true answer within the time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return answer

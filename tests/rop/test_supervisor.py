@@ -6,14 +6,14 @@ import errno
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core import clock
 from rop.supervisor import RESTART_SECONDS, Service, Supervisor
+from tests.peers.waiting import eventually
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 TALKER = [sys.executable, "-c", "import time\nwhile True: print('word', flush=True); time.sleep(0.01)"]
@@ -36,7 +36,7 @@ def test_a_killed_service_comes_back_with_a_new_pid(supervisor: Supervisor, seen
     supervisor.start(Service("one", SLEEPER))
     first = supervisor.pids["one"]
     os.kill(first, signal.SIGKILL)
-    until(lambda: tended(supervisor).pids["one"] != first)
+    eventually(lambda: tended(supervisor).pids["one"] != first)
     assert [pids["one"] for pids in seen] == [first, supervisor.pids["one"]]
 
 
@@ -53,9 +53,9 @@ def test_a_full_disk_neither_ends_the_supervisor_nor_what_it_has_to_tell(tmp_pat
     supervisor.start(Service("one", SLEEPER))
     full = True
     os.kill(supervisor.pids["one"], signal.SIGKILL)
-    until(lambda: tended(supervisor).pids["one"] != told[0]["one"])
+    eventually(lambda: tended(supervisor).pids["one"] != told[0]["one"])
     full = False
-    until(lambda: tended(supervisor).pids == told[-1])
+    eventually(lambda: tended(supervisor).pids == told[-1])
     supervisor.stop()
 
 
@@ -66,15 +66,15 @@ def test_a_log_that_cannot_be_written_delays_a_restart(supervisor: Supervisor, t
     log.mkdir()
     pid = supervisor.pids["one"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: (tended(supervisor)._services[0].restart_at or 0) > clock.monotonic() + RESTART_SECONDS[-1] / 2)
+    eventually(lambda: (tended(supervisor)._services[0].restart_at or 0) > clock.monotonic() + RESTART_SECONDS[-1] / 2)
     log.rmdir()
     supervisor._services[0].restart_at = clock.monotonic()
-    until(lambda: tended(supervisor).pids["one"] != pid)
+    eventually(lambda: tended(supervisor).pids["one"] != pid)
 
 
 def test_output_goes_to_the_services_log(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(Service("one", SLEEPER))
-    until(lambda: (tmp_path / "logs" / "one.log").read_text() == "up\n")
+    eventually(lambda: (tmp_path / "logs" / "one.log").read_text() == "up\n")
 
 
 def test_a_log_that_grows_is_put_aside_while_its_service_goes_on(
@@ -82,19 +82,19 @@ def test_a_log_that_grows_is_put_aside_while_its_service_goes_on(
 ) -> None:
     supervisor.start(Service("one", TALKER))
     log, aside = tmp_path / "logs" / "one.log", tmp_path / "logs" / "one.log.1"
-    until(lambda: log.stat().st_size > 100)
+    eventually(lambda: log.stat().st_size > 100)
     monkeypatch.setattr("rop.supervisor.LOG_BYTES", 100)
     tended(supervisor)
     monkeypatch.setattr("rop.supervisor.LOG_BYTES", 10**9)
     assert aside.read_text().startswith("word\n")
     size = log.stat().st_size
-    until(lambda: log.stat().st_size > size)
+    eventually(lambda: log.stat().st_size > size)
     assert log.read_text().startswith("word\n"), "no hole at the beginning"
 
 
 def test_a_service_that_ignores_sigterm_is_killed_after_its_grace(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(Service("deaf", STUBBORN, grace_seconds=0.2))
-    until(lambda: (tmp_path / "logs" / "deaf.log").read_text() == "up\n")
+    eventually(lambda: (tmp_path / "logs" / "deaf.log").read_text() == "up\n")
     pid = supervisor.pids["deaf"]
     supervisor.stop()
     with pytest.raises(ProcessLookupError):
@@ -104,10 +104,3 @@ def test_a_service_that_ignores_sigterm_is_killed_after_its_grace(supervisor: Su
 def tended(supervisor: Supervisor) -> Supervisor:
     supervisor.tend()
     return supervisor
-
-
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

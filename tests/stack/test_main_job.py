@@ -21,6 +21,7 @@ from core.settings import Settings
 from tasks.dispatch import RECONCILE
 from tasks.prefect_api import PrefectApi
 from tasks.recovery import GRACE_SECONDS
+from tests.peers.waiting import eventually
 from tests.stack.leaks import written
 from tests.stack.live import CALL_SECONDS, FINAL, TOKEN, LiveStack, rop
 
@@ -314,12 +315,3 @@ def test_no_secret_is_written_anywhere(stack: LiveStack, good: dict[str, Any]) -
     signing = [secret.removeprefix("whsec_") for secret in stack.crm.inbox.secrets.values()]
     for secret in (stack.key, stack.key[4:], wrong, TOKEN, *signing):
         assert [place for place, text in places if secret in text] == []
-
-
-def eventually(ask: Any, seconds: float = 30) -> Any:
-    """The first true answer within the time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    return answer
