@@ -33,7 +33,7 @@ class PrefectUnavailable(Unavailable):
 
 @dataclass(frozen=True)
 class Run:
-    """A flow run as Prefect knows it: state `type` (`RUNNING`, …) and its time, when it is due, where it waits, flow, worker and call."""
+    """A flow run as Prefect has it: state `type` (`RUNNING`, …), its time and name, when it is due, where it waits, flow, worker, call."""
 
     id: str
     type: str
@@ -44,15 +44,17 @@ class Run:
     flow: str = ""
     worker: str = ""
     call_id: str = ""
+    state: str = ""
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> Self:
         """From the API's own form."""
-        state = body["state"] or {"type": "PENDING", "timestamp": body["created"]}
+        state = body["state"] or {"type": "PENDING", "timestamp": body["created"], "name": "Pending"}
         since, due = datetime.fromisoformat(state["timestamp"]), datetime.fromisoformat(body["expected_start_time"] or body["created"])
         worker = (body["infrastructure_pid"] or "").rpartition(":")[0]
         call_id = str(body["parameters"].get("call_id", ""))
-        return cls(body["id"], state["type"], since, due, body["work_pool_name"], body["work_queue_name"], body["flow_id"], worker, call_id)
+        pool, queue = body["work_pool_name"], body["work_queue_name"]
+        return cls(body["id"], state["type"], since, due, pool, queue, body["flow_id"], worker, call_id, state["name"])
 
 
 class PrefectApi:

@@ -30,6 +30,7 @@ BATCH = 200  # calls of a kind in one sweep: the oldest first, so what is stuck 
 STARTS = 500  # runs made in one sweep: what Prefect takes in half a minute
 REFUSALS = 3  # in a sweep: one call that Prefect never takes must not hold up the others, and a Prefect that is down is not asked for each
 GRACE_SECONDS = 15.0  # the ingress itself triggers a call within its own time limit; do not race it
+SILENT = "Silent"  # the name of the state of a run whose worker was not heard at one sweep
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 
 log = structlog.get_logger(__name__)
@@ -195,15 +196,22 @@ class Recovery:
                 self.done.ended += 1
 
     def _restart_orphans(self, pool: str, going: Sequence[Run]) -> None:
-        """Of a pool of ours: others keep other marks of their workers. With nobody online Prefect itself may just have come back."""
+        """Of a pool of ours: others keep other marks of their workers. With nobody online Prefect itself was away until now."""
         if not going or self.prefect.pool_kind(pool) != RESIDENT or not (online := self.prefect.workers(pool)):
             return
         for run in going:
             never_begun = run.type == "PENDING" and not run.worker
             if never_begun or (run.worker and run.worker not in online):
                 with suppress(NotFound):
-                    self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
-                    self.done.restarted += 1
+                    self._restart_or_warn(run, never_begun)
+
+    def _restart_or_warn(self, run: Run, never_begun: bool) -> None:
+        """After an outage of Prefect one worker is heard before another: who is silent has until a later sweep."""
+        if never_begun or run.state == SILENT:
+            self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
+            self.done.restarted += 1
+        else:
+            self.prefect.force(run.id, run.type, "Воркер молчит. Если не отзовётся, запуск продолжит другой.", SILENT)
 
     def _start(self, priority: str, room: int) -> bool:
         """Make runs for up to `room` calls that have none, in order of receipt; false when Prefect takes no more."""

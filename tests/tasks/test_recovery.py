@@ -96,6 +96,13 @@ class House:
     def state(self, call: Call) -> str:
         return self.prefect.runs([call.flow_run_id or ""])[call.flow_run_id or ""].type
 
+    def rescoring(self, state: str, pid: str | None) -> str:
+        """The id of a run without a lease, in a worker's hands or in nobody's."""
+        run = self.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
+        self.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": pid})
+        self.prefect.force(run, state, "")
+        return run
+
     def online(self, worker: str) -> None:
         """A worker of the pool that beats."""
         self.prefect.request("POST", f"/work_pools/{self.settings.work_pool}/workers/heartbeat", {"name": worker})
@@ -168,25 +175,35 @@ def test_a_run_that_was_given_back_in_good_order_is_not_counted(house: House) ->
     assert [house.sweep().restarted, house.stored("c1").runs] == [1, 2], "the next loss is one"
 
 
-@pytest.mark.parametrize(("state", "pid"), [("RUNNING", "gone:boot"), ("PENDING", None)])
-def test_work_without_a_call_goes_on_when_its_worker_is_gone(house: House, state: str, pid: str | None) -> None:
-    run = house.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
-    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": pid})
-    house.prefect.force(run, state, "")
+def test_work_without_a_call_that_never_began_is_started_again(house: House) -> None:
+    run = house.rescoring("PENDING", None)
     house.online("another")
-    assert house.sweep() == Swept(), "it has just begun"
+    assert house.sweep() == Swept(), "it was made just now"
     time.sleep(house.settings.pending_seconds)
     assert house.sweep().restarted == 1
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
 
 
-def test_work_without_a_call_is_left_to_a_worker_that_lives_or_may_live(house: House) -> None:
-    run = house.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
-    house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": "alive:boot"})
-    house.prefect.force(run, "RUNNING", "")
+def test_work_without_a_call_goes_on_when_its_worker_stays_silent(house: House) -> None:
+    run = house.rescoring("RUNNING", "gone:boot")
+    house.online("another")
     time.sleep(house.settings.pending_seconds)
-    assert house.sweep() == Swept(), "nobody is online: Prefect may have been away itself"
+    assert [house.sweep(), house.sweep()] == [Swept(), Swept()], "it is given time"
+    warned = house.prefect.runs([run])[run]
+    assert (warned.type, warned.state) == ("RUNNING", "Silent")
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep().restarted == 1
+    assert house.prefect.runs([run])[run].type == "SCHEDULED"
+
+
+def test_work_without_a_call_is_left_to_a_worker_that_is_heard_later_than_another(house: House) -> None:
+    house.rescoring("RUNNING", "alive:boot")
+    time.sleep(house.settings.pending_seconds)
+    assert house.sweep() == Swept(), "nobody is online: Prefect was away until now"
+    house.online("another")
+    assert house.sweep() == Swept()
     house.online("alive")
+    time.sleep(house.settings.pending_seconds)
     assert house.sweep() == Swept()
 
 
