@@ -17,7 +17,7 @@ BACKLOG = 10_000  # calls that wait in memory; beyond it they are left to the re
 CLOSE_SECONDS = 5.0  # for the calls that still wait at shutdown
 PACE_SECONDS = 0.05  # between two starts: Prefect takes no more, and in a burst the answers come first
 DOWN_SECONDS = 1.0  # between two tries while Prefect is down
-TRIES = 3  # of one call, then the next one's turn: a call that Prefect refuses must not hold up the others
+TRIES = 3  # that a Prefect which is there refuses, then the next call's turn: one must not hold up the others
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +57,16 @@ class Starter:
 
     def _run(self) -> None:
         while (call_id := self._waiting.get()) is not None:
-            for _ in range(TRIES):
-                up = self._trigger(call_id)
-                self._closing.wait(PACE_SECONDS if up else DOWN_SECONDS)
-                if up or self._closing.is_set():
-                    break
+            self._persist(call_id)
+            self._closing.wait(PACE_SECONDS)
+
+    def _persist(self, call_id: str) -> None:
+        """Wait out a Prefect that is down, however long: after a restart of it no call waits for the reconciler."""
+        refused = 0
+        while not self._trigger(call_id) and not self._closing.wait(DOWN_SECONDS):
+            refused += self._prefect.healthy()
+            if refused == TRIES:
+                return
 
     def _trigger(self, call_id: str) -> bool:
         """Start one call; false when Prefect did not take it, which leaves it to the reconciler."""

@@ -155,6 +155,8 @@ class Settings(BaseSettings):
     house_pool: str = Field("house", description="Work pool of the housekeeping flows, so that long calls never delay deliveries.")
     live_queue: str = Field("live", description="Work queue of calls as they come.")
     bulk_queue: str = Field("bulk", description="Work queue of back-fills: served when no live call waits.")
+    trial_queue: str = Field("trials", description="Work queue of trials of definitions, among the housekeeping flows.")
+    trials_at_once: int = Field(2, ge=1, description="Trials that go on together; others wait, so that recovery and deliveries never do.")
     worker_limit: int = Field(4, description="Calls that one worker holds: while some are recognised, others download and are judged.")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")

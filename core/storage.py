@@ -33,10 +33,13 @@ class Entry:
 
 
 class Storage:
-    """Recordings by relative path. Raises `Unavailable` when the place is full or gone, `NotFound` for what is not there."""
+    """Files by relative path, recordings unless another `url` is given.
 
-    def __init__(self, settings: Settings) -> None:
-        self._fs, self._root = fsspec.core.url_to_fs(settings.audio_url)
+    Raises `Unavailable` when the place is full or gone, `NotFound` for what is not there.
+    """
+
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(url or settings.audio_url)
         self._folder = Path(self._root) if "file" in _protocols(self._fs) else None
         self._parts = (self._folder or settings.root / "audio") / ".parts"
 

@@ -11,8 +11,8 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -30,6 +30,7 @@ from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import Abort, Pause, PrefectException
+from prefect.filesystems import RemoteFileSystem
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Cancelled as CancelledState
@@ -39,7 +40,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import allocator, clock, ids, logging
 from core import settings as settings_module
-from core.errors import Cancelled
+from core.errors import Cancelled, RopError
 from core.settings import Settings
 from db import recovery
 from db.models import Call
@@ -66,7 +67,9 @@ FLOWS = {
 CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
 REFILL_SECONDS = 0.2  # calls that end together share a poll
 RECOVER_SECONDS = 60.0
+SOUND_SECONDS = 60.0  # since the worker last looked after itself, which it does at every poll for cancels
 TIDY_SECONDS = 3600.0
+SERVER_ERROR = 500
 LIVE_STATES = ["RUNNING", "PENDING"]
 REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
 
@@ -109,6 +112,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         self.running: dict[UUID, str] = {}
         self._threads = anyio.CapacityLimiter(limit)
         self._draining = False
+        self._looked_at = clock.monotonic()
         self._flows: dict[UUID, Flow[..., Any]] = {}
 
     async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
@@ -140,7 +144,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         while True:
             try:
                 await work()
-            except (httpx.HTTPError, PrefectException, SQLAlchemyError, OSError):
+            except (httpx.HTTPError, PrefectException, SQLAlchemyError, OSError, RopError):
                 log.warning("worker_helper_failed", exc_info=True)
                 await asyncio.sleep(CANCEL_POLL_SECONDS)
             else:
@@ -166,7 +170,18 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Nothing new is taken while the worker drains."""
-        return [] if self._draining else await super().get_and_submit_flow_runs()
+        with _outage():
+            return [] if self._draining else await super().get_and_submit_flow_runs()
+        return []
+
+    async def _sync_and_initialize(self) -> None:
+        """The heartbeat; one that nobody hears is followed by the next."""
+        with _outage():
+            await super()._sync_and_initialize()
+
+    def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
+        """Whether the worker is sound, for its health endpoint. A Prefect that is away is no reason to end what it hears."""
+        return not self._collapsed() and clock.monotonic() - self._looked_at < SOUND_SECONDS
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """A run whose former try has not left its thread yet comes with a later poll."""
@@ -202,8 +217,9 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             name = (await self.client.read_flow(flow_run.flow_id)).name
             module, _, attribute = FLOWS[name].partition(":")
             flow: Flow[..., Any] = getattr(import_module(module), attribute)
+            self._flows[flow_run.flow_id] = flow.with_options(persist_result=False)
             # Where results lie is told, or the engine asks the server for it three times a run.
-            self._flows[flow_run.flow_id] = flow.with_options(result_storage=step_results.folder(self.settings), persist_result=False)
+            self._flows[flow_run.flow_id].result_storage = _step_results(self.settings)
         return self._flows[flow_run.flow_id]
 
     async def _recover(self) -> None:
@@ -240,7 +256,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     async def _watch_health(self, stop: asyncio.Event) -> None:
         """End a worker that cannot be healed from within; whoever keeps it alive starts it anew."""
-        while not (self._collapsed() or any(lease.hangs for lease in self._held())):  # noqa: ASYNC110  seen from outside alone
+        while not (self._collapsed() or any(lease.hangs for lease in self._held())):
+            self._looked_at = clock.monotonic()
             await asyncio.sleep(CANCEL_POLL_SECONDS)
         stop.set()
 
@@ -323,6 +340,25 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     def _ended_call(self, flow_run_id: UUID, call_id: str) -> Call | None:
         with self.runtime.database.read() as session:
             return recovery.ended_by(session, call_id, str(flow_run_id))
+
+
+@contextmanager
+def _outage() -> Iterator[None]:
+    """Wait for a Prefect that is away, however long: Prefect's own worker gives up after a while, and with it all that is under way."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        log.warning("prefect_away", error=type(error).__name__)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code < SERVER_ERROR:
+            raise
+        log.warning("prefect_away", status=error.response.status_code)
+
+
+def _step_results(settings: Settings) -> Path | RemoteFileSystem:
+    """Where finished steps leave their results, in Prefect's terms; not saved in the server, which needs no key to them."""
+    url = step_results.url(settings)
+    return RemoteFileSystem(basepath=url) if "://" in url else Path(url)
 
 
 def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:

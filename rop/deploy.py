@@ -18,7 +18,7 @@ from tasks.dispatch import RECONCILE
 from tasks.prefect_api import LLM_LIMIT, PrefectApi
 
 ROOT = Path(__file__).resolve().parent.parent
-LIVE_PRIORITY, BULK_PRIORITY = 1, 100
+LIVE_PRIORITY, BULK_PRIORITY, TRIAL_PRIORITY = 1, 100, 100
 
 
 class DeployFailed(PermanentError):
@@ -37,6 +37,7 @@ def apply(settings: Settings, environment: Mapping[str, str]) -> None:
             prefect.ensure_pool(pool)
         prefect.ensure_queue(settings.work_pool, settings.live_queue, LIVE_PRIORITY)
         prefect.ensure_queue(settings.work_pool, settings.bulk_queue, BULK_PRIORITY)
+        prefect.ensure_queue(settings.house_pool, settings.trial_queue, TRIAL_PRIORITY, settings.trials_at_once)
         if settings.llm_per_minute is not None:
             prefect.ensure_rate(LLM_LIMIT, settings.llm_per_minute)
         _deploy_flows({**environment, **pools(settings)})
@@ -63,7 +64,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
 
 def pools(settings: Settings) -> dict[str, str]:
     """What prefect.yaml is told: the names of the pools and queues."""
-    names = ("work_pool", "live_queue", "bulk_queue", "house_pool")
+    names = ("work_pool", "live_queue", "bulk_queue", "house_pool", "trial_queue")
     return {f"ROP_{name.upper()}": str(getattr(settings, name)) for name in names}
 
 

@@ -34,6 +34,8 @@ def trigger(database: Database, prefect: PrefectApi, settings: Settings, call_id
     with database.read() as session:
         call = calls.get(session, call_id)
         tags = _tags(session, call)
+    if call.flow_run_id is not None:
+        return call.flow_run_id  # somebody else was quicker
     failpoint("trigger.before_start")
     try:
         run = prefect.start(PROCESS, {"call_id": call_id}, key=_key(call), name=call_id, tags=tags, queue=_queue(call, settings))

@@ -92,7 +92,7 @@ def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, re
 
 
 def _remove_run(prefect: PrefectApi, settings: Settings, flow_run_id: str) -> None:
-    """On another host the stored results of its steps stay until its workers find them too old."""
+    """Where hosts share no storage, the results of its steps stay on another host until its worker finds them too old."""
     for task_run in _pages(prefect, "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run_id]}}}):
         if key := ((task_run.get("state") or {}).get("data") or {}).get("storage_key"):
             step_results.remove(settings, key)

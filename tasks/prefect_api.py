@@ -15,6 +15,7 @@ from core.errors import NotFound, Unavailable
 from core.settings import Settings
 
 BUSY = 503  # the server on SQLite could not write now; nothing was done
+AWAY = {429, 502, 503, 504}  # what the server, or a proxy before it, says to everybody
 BUSY_TRIES = 3
 BUSY_SECONDS = 0.5
 LLM_LIMIT = "llm"  # the global limit that language models are asked under
@@ -29,6 +30,10 @@ class PrefectUnavailable(Unavailable):
     """The Prefect API did not answer; the call is stored and the reconciler starts it later."""
 
     code = "prefect_unavailable"
+
+
+class PrefectRefused(PrefectUnavailable):
+    """Prefect answers, and does not do this one thing; what else there is to do may go through."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +155,13 @@ class PrefectApi:
         if kind == RESIDENT:  # perhaps made by an earlier version
             self.request("PATCH", f"/work_pools/{name}", template)
 
-    def ensure_queue(self, pool: str, name: str, priority: int) -> None:
-        """Create the queue of the pool unless it exists; a lower `priority` is served first."""
+    def ensure_queue(self, pool: str, name: str, priority: int, at_once: int | None = None) -> None:
+        """Create the queue of the pool unless it exists; a lower `priority` is served first, `at_once` runs of it go on together."""
+        limit = {"concurrency_limit": at_once} if at_once else {}  # one that somebody has set by hand is left alone
         try:
-            self.request("GET", f"/work_pools/{pool}/queues/{name}")
+            self.request("PATCH", f"/work_pools/{pool}/queues/{name}", limit)
         except NotFound:
-            self.request("POST", f"/work_pools/{pool}/queues", {"name": name, "priority": priority})
+            self.request("POST", f"/work_pools/{pool}/queues", {"name": name, "priority": priority} | limit)
 
     def ensure_rate(self, name: str, per_minute: int) -> None:
         """A global limit that lets through `per_minute` slots a minute, in bursts of a twelfth; an earlier figure is replaced."""
@@ -191,7 +197,7 @@ class PrefectApi:
         self._client.close()
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request below the API's address; its answer. Raises `NotFound` and `PrefectUnavailable`."""
+        """One request below the API's address; its answer. Raises `NotFound`, `PrefectRefused` and `PrefectUnavailable`."""
         answer = self._send(method, path, body)
         for _ in range(BUSY_TRIES):
             if answer.status_code != BUSY:
@@ -201,7 +207,7 @@ class PrefectApi:
         if answer.status_code == 404:
             raise NotFound(ru="Prefect не знает такого объекта.", en=f"Prefect does not know {path}.")
         if not answer.is_success:
-            raise PrefectUnavailable(status=answer.status_code)
+            raise (PrefectUnavailable if answer.status_code in AWAY else PrefectRefused)(status=answer.status_code)
         return answer.json() if answer.content else None
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:

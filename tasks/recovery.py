@@ -22,7 +22,7 @@ from db import calls, recovery
 from db.models import Call
 from tasks.dispatch import trigger
 from tasks.lease import Lease
-from tasks.prefect_api import RESIDENT, PrefectApi, Run
+from tasks.prefect_api import RESIDENT, PrefectApi, PrefectRefused, Run
 from tasks.publish import publish_failure
 from tasks.runtime import Runtime
 
@@ -31,6 +31,7 @@ STARTS = 500  # runs made in one sweep: what Prefect takes in half a minute
 REFUSALS = 3  # in a sweep: one call that Prefect never takes must not hold up the others, and a Prefect that is down is not asked for each
 GRACE_SECONDS = 15.0  # the ingress itself triggers a call within its own time limit; do not race it
 SILENT = "Silent"  # the name of the state of a run whose worker was not heard at one sweep
+REFUSED = (NotFound, PrefectRefused)  # of one run: the others must not wait for it
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 
 log = structlog.get_logger(__name__)
@@ -108,7 +109,7 @@ class Recovery:
             run = known.get(call.flow_run_id or "")
             decided = verdict(run, self._seen(call), clock.now(), self.runtime.settings)
             if decided != "wait" and self._is_adrift(call):
-                with suppress(NotFound):  # deleted while we looked: the next sweep knows
+                with suppress(*REFUSED):  # deleted while we looked: the next sweep knows
                     self._act(decided, call, run)
 
     def _seen(self, call: Call) -> datetime:
@@ -170,7 +171,7 @@ class Recovery:
         settings, at = self.runtime.settings, clock.now()
         for run in self.prefect.cancelling():
             if run.pool in {settings.work_pool, settings.house_pool} and at - run.since > timedelta(seconds=settings.cancel_seconds):
-                with suppress(NotFound):  # deleted while we looked
+                with suppress(*REFUSED):  # deleted while we looked
                     self.prefect.force(run.id, "CANCELLED", Cancelled().text("ru"))
                     self.done.cancelled += 1
 
@@ -191,7 +192,7 @@ class Recovery:
             passed_on = recovery.passed_on(session, {run.id: run.call_id for run in going})
         endings |= dict.fromkeys(passed_on, ("CANCELLED", LeaseLost().text("ru")))
         for run_id, (state, message) in endings.items():
-            with suppress(NotFound):
+            with suppress(*REFUSED):
                 self.prefect.force(run_id, state, message)
                 self.done.ended += 1
 
@@ -200,13 +201,13 @@ class Recovery:
         if not going or self.prefect.pool_kind(pool) != RESIDENT or not (online := self.prefect.workers(pool)):
             return
         for run in going:
-            never_begun = run.type == "PENDING" and not run.worker
-            if never_begun or (run.worker and run.worker not in online):
-                with suppress(NotFound):
-                    self._restart_or_warn(run, never_begun)
+            if run.worker not in online:
+                with suppress(*REFUSED):
+                    self._restart_or_warn(run)
 
-    def _restart_or_warn(self, run: Run, never_begun: bool) -> None:
+    def _restart_or_warn(self, run: Run) -> None:
         """After an outage of Prefect one worker is heard before another: who is silent has until a later sweep."""
+        never_begun = run.type == "PENDING" and not run.worker
         if never_begun or run.state == SILENT:
             self.prefect.requeue(run.id, "Воркер пропал, запуск продолжен.")
             self.done.restarted += 1

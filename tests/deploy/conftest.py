@@ -53,6 +53,11 @@ class LiveFleet:
     def api(self, number: int, key: str) -> httpx.Client:
         return httpx.Client(base_url=f"{self.stack['api_urls'][number]}/api/v1", headers={"X-API-Key": key}, trust_env=False, timeout=30)
 
+    def stored(self, prefix: str) -> set[str]:
+        """The keys in the bucket below a prefix."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="rop", Prefix=prefix)
+        return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
     def rows(self, sql: str) -> list[Any]:
         """The rows of a query on the operational database."""
         with self.database.read() as session:

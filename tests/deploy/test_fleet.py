@@ -71,7 +71,7 @@ def test_both_prefect_servers_tell_the_same_and_both_workers_worked(fleet: LiveF
 
 
 def test_recordings_are_in_the_bucket(fleet: LiveFleet, answers: dict[str, list[int]]) -> None:
-    stored = {item["Key"] for item in fleet.s3.list_objects_v2(Bucket="rop", Prefix="audio/")["Contents"]}
+    stored = fleet.stored("audio/") - fleet.stored("audio/steps/")
     assert stored == {f"audio/{path}" for (path,) in fleet.rows("SELECT path FROM recordings")}
     assert len(stored) == CALLS
 
@@ -89,9 +89,11 @@ def test_the_lake_in_the_bucket_has_every_call_once(fleet: LiveFleet, answers: d
 def test_a_deleted_call_leaves_the_bucket(fleet: LiveFleet, answers: dict[str, list[int]]) -> None:
     key = fleet.rop("key", "create", "--label", "eraser", "--plain")
     ((path,),) = fleet.rows("SELECT path FROM recordings WHERE call_id = 'call-0'")
+    before = fleet.stored("audio/steps/")
     with fleet.api(1, key) as api:
         assert api.delete("/calls/call-0").is_success
-    assert fleet.s3.list_objects_v2(Bucket="rop", Prefix=f"audio/{path}")["KeyCount"] == 0
+    assert fleet.stored(f"audio/{path}") == set()
+    assert fleet.stored("audio/steps/") < before, "whichever worker had the call, what its steps left is gone"
 
 
 def test_the_rate_limit_is_exact_over_both_apis(fleet: LiveFleet) -> None:

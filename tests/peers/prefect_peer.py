@@ -11,12 +11,16 @@ from tests.peers.serving import Serving
 
 
 class PrefectPeer(Serving):
-    """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent; all runs are in `state`."""
+    """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent; all runs are in `state`.
+
+    While `down` it hangs up; it makes no runs for the calls in `refused`.
+    """
 
     def __init__(self) -> None:
         self.runs: dict[str, str] = {}
         self.bodies: list[dict[str, Any]] = []
         self.state, self.percent = "SCHEDULED", 0.0
+        self.down, self.refused = False, set[str]()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.peer = self
@@ -40,18 +44,28 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer({"id": "deployment", "state_type": self.server.peer.state})
+        if not self._hangs_up():
+            self._answer({"id": "deployment", "state_type": self.server.peer.state})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self._hangs_up():
+            return
+        if body.get("parameters", {}).get("call_id") in self.server.peer.refused:
+            self._answer({"detail": "refused"}, 422)
+            return
         if self.path.endswith("/artifacts/filter"):
             self._answer([{"data": self.server.peer.percent}] if self.server.peer.percent else [])
             return
         self._answer({"id": self.server.peer.create(body)})
 
-    def _answer(self, body: Any) -> None:
+    def _hangs_up(self) -> bool:
+        self.close_connection |= self.server.peer.down
+        return self.server.peer.down
+
+    def _answer(self, body: Any, status: int = 200) -> None:
         content = json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import delete, update
 
-from core import clock
+from core import clock, ids
 from core.errors import BadAudio, Cancelled, LeaseLost, RopError
 from core.settings import Settings
 from db import calls
@@ -98,7 +99,7 @@ class House:
 
     def rescoring(self, state: str, pid: str | None) -> str:
         """The id of a run without a lease, in a worker's hands or in nobody's."""
-        run = self.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key="k", name="rescore", tags=[])
+        run = self.prefect.start("rescore-call/rescore", {"call_id": "c1"}, key=ids.token(), name="rescore", tags=[])
         self.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": pid})
         self.prefect.force(run, state, "")
         return run
@@ -184,8 +185,9 @@ def test_work_without_a_call_that_never_began_is_started_again(house: House) -> 
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
 
 
-def test_work_without_a_call_goes_on_when_its_worker_stays_silent(house: House) -> None:
-    run = house.rescoring("RUNNING", "gone:boot")
+@pytest.mark.parametrize("pid", ["gone:boot", None])
+def test_work_without_a_call_goes_on_when_its_worker_stays_silent(house: House, pid: str | None) -> None:
+    run = house.rescoring("RUNNING", pid)
     house.online("another")
     time.sleep(house.settings.pending_seconds)
     assert [house.sweep(), house.sweep()] == [Swept(), Swept()], "it is given time"
@@ -305,6 +307,22 @@ def test_a_cancel_that_no_worker_hears_is_carried_out(house: House) -> None:
     done = house.sweep()
     assert (done.cancelled, done.ended) == (1, 1)
     assert (house.state(call), house.stored("c1").reason_code) == ("CANCELLED", "cancelled")
+
+
+def test_a_run_that_prefect_will_not_change_does_not_stop_the_sweep(house: House) -> None:
+    runs = [house.rescoring("CANCELLING", "gone:boot") for _ in range(3)]
+
+    class Stubborn(PrefectApi):
+        """A server that answers one request with an error of its own."""
+
+        def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+            return httpx.Response(500) if path == f"/flow_runs/{runs[0]}/set_state" else super()._send(method, path, body)
+
+    house.call("c1", started=False)
+    time.sleep(house.settings.cancel_seconds)
+    with closing(Stubborn(house.settings)) as prefect:
+        assert Recovery(house.runtime, prefect).sweep() == Swept(started=1, cancelled=2)
+    assert {run.type for run in house.prefect.runs(runs[1:]).values()} == {"CANCELLED"}
 
 
 def test_live_calls_start_before_a_back_fill_and_the_back_fill_waits_here(house: House) -> None:

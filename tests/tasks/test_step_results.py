@@ -1,33 +1,77 @@
-"""Results of finished steps do not outlive their use."""
+"""Results of finished steps do not outlive their use, wherever they lie."""
 
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
+from pathlib import Path
+
+import fsspec
+import pytest
+from prefect.results import ResultStore, resolve_result_storage
 
 from core import clock
 from core.settings import Settings
+from flows.resident import _step_results
 from tasks import step_results
 
 
-def test_old_results_go_and_young_ones_stay(settings: Settings) -> None:
-    assert step_results.expire(settings, clock.now()) == 0, "a worker that has finished nothing has no folder"
-    folder = step_results.folder(settings)
-    (folder / "below").mkdir(parents=True)
-    for name in ("old", "young"):
-        (folder / name).write_bytes(b"quote")
-    os.utime(folder / "old", (0, 0))
+@pytest.fixture(params=["home", "shared folder", "file URL", "object store"])
+def house(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
+    """A house of one host, and those whose hosts share what lies at `storage_url`."""
+    shared = {
+        "shared folder": str(tmp_path / "shared"),
+        "file URL": f"file://{tmp_path}/shared",
+        "object store": f"memory://{tmp_path.name}",
+    }
+    return settings.model_copy(update={"storage_url": shared.get(request.param)})
+
+
+def put(settings: Settings, name: str) -> str:
+    files, root = fsspec.core.url_to_fs(step_results.url(settings))
+    path = f"{root}/{name}"
+    files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    files.pipe_file(path, b"quote")
+    return path
+
+
+def names(settings: Settings) -> list[str]:
+    files, root = fsspec.core.url_to_fs(step_results.url(settings))
+    return sorted(path.rpartition("/")[2] for path in files.ls(root, detail=False))
+
+
+def test_old_results_go_and_young_ones_stay(house: Settings) -> None:
+    assert step_results.expire(house, clock.now()) == 0, "nothing was ever finished: there is no folder"
+    put(house, "old")
+    time.sleep(0.1)
+    between = clock.now()
+    time.sleep(0.1)
+    put(house, "young")
+    put(house, "below/older")
+    assert step_results.expire(house, between) == 1
+    assert names(house) == ["below", "young"]
+
+
+def test_what_is_days_old_goes(settings: Settings) -> None:
+    os.utime(put(settings, "old"), (0, 0))
     assert step_results.expire(settings, clock.now() - timedelta(days=1)) == 1
-    assert sorted(path.name for path in folder.iterdir()) == ["below", "young"]
 
 
-def test_a_key_leads_to_no_other_folder(settings: Settings) -> None:
-    folder = step_results.folder(settings)
-    folder.mkdir(parents=True)
-    outside = settings.root / "secret"
+def test_a_key_leads_to_no_other_folder(house: Settings) -> None:
+    outside = house.root / "secret"
+    outside.parent.mkdir(parents=True, exist_ok=True)
     outside.write_text("kept")
-    (folder / "key").write_bytes(b"quote")
-    step_results.remove(settings, "/somewhere/storage/key")
-    step_results.remove(settings, "../../secret")
+    put(house, "key")
+    for key in ("/somewhere/storage/key", "s3://elsewhere/key", "../../secret", "..", ""):
+        step_results.remove(house, key)
     assert outside.exists()
-    assert not (folder / "key").exists()
+    assert names(house) == []
+
+
+def test_a_rerun_on_another_host_finds_what_was_finished(house: Settings, tmp_path: Path) -> None:
+    one, other = (house.model_copy(update={"home": tmp_path / host}) for host in ("one", "other"))
+    ResultStore(result_storage=resolve_result_storage(_step_results(one), _sync=True)).write("answer", key="key")
+    assert names(one) == ["key"]
+    there = ResultStore(result_storage=resolve_result_storage(_step_results(other), _sync=True))
+    assert there.exists("key") is (house.storage_url is not None)
