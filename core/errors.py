@@ -58,6 +58,11 @@ def _rebuild(cls: type[RopError], code: str, texts: dict[str, str], fields: dict
     return cls(code, ru=texts["ru"], en=texts["en"], **fields)
 
 
+def as_rop(error: Exception) -> RopError:
+    """The error itself, or an internal one in place of what nobody foresaw."""
+    return error if isinstance(error, RopError) else RopError()
+
+
 class PermanentError(RopError):
     """A repeat cannot help."""
 

@@ -1,17 +1,19 @@
-"""Judging many calls anew: how many that would be, and who asked for it when. The audit is its history."""
+"""Judging anew: how many calls that would be, who asked for it when, and what a run has stored. The audit and the timelines hold it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db import audit
-from db.models import Audit, Call
+from db import audit, calls
+from db.models import Audit, Call, CallEvent
 
 ACTION = "calls.rescored"
+STEP = "rescored"  # in the timeline of a call
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,14 @@ def recent(session: Session, limit: int) -> list[Rescore]:
         )
         for line in lines
     ]
+
+
+def note(session: Session, call: Call, stored: Sequence[str], flow_run_id: str, at: datetime) -> None:
+    """Write down what the run has stored, such as `checklist:sales`, in the transaction that stores it."""
+    calls.note(session, call, STEP, at, results=len(stored), stored=list(stored), flow_run_id=flow_run_id)
+
+
+def stored(session: Session, call_id: str, flow_run_id: str) -> set[str]:
+    """What the run has stored of the call so far: its rerun leaves that alone."""
+    steps = session.scalars(select(CallEvent.detail).where(CallEvent.call_id == call_id, CallEvent.name == STEP))
+    return {one for detail in steps if detail.get("flow_run_id") == flow_run_id for one in detail["stored"]}

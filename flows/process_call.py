@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed
 
-from core.errors import Cancelled, LeaseLost, NotFound, RopError
+from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
 from db import calls, definitions, directory
 from tasks import lease as leases
@@ -22,7 +22,7 @@ from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
 from tasks.notify import notify_if_owed
-from tasks.publish import Judgement, publish, publish_failure, publish_silence
+from tasks.publish import Judgement, judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
 from tasks.score import score
 from tasks.transcribe import transcribe
@@ -99,27 +99,14 @@ def _judge(runtime: Runtime, lease: Lease) -> list[Judgement]:
         tables = definitions.routed(session, "table", call.deal_stage_id, offices, call.manager_id)
     asked = [_Asked("checklist", c.id, c.version, score.submit(call.call_id, c.id, c.version)) for c in checklists]
     asked += [_Asked("table", t.id, t.version, extract.submit(call.call_id, t.id, t.version)) for t in tables]
-    return [_answer(one) for one in asked]
-
-
-def _answer(asked: _Asked) -> Judgement:
-    answer = asked.answer.result(raise_on_failure=False)
-    if isinstance(answer, LeaseLost | Cancelled):
-        raise answer
-    if isinstance(answer, Exception):
-        return Judgement(asked.kind, asked.definition_id, asked.version, error=_as_rop(answer))
-    return Judgement(asked.kind, asked.definition_id, asked.version, content=answer)
+    return [judgement(one.kind, one.definition_id, one.version, one.answer.result(raise_on_failure=False)) for one in asked]
 
 
 def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:
-    reason = _as_rop(error)
+    reason = as_rop(error)
     if type(reason) is RopError:
         get_run_logger().exception("unexpected error", exc_info=error)
     publish_failure(runtime, lease, reason)
     notify_if_owed(lease.call.call_id)
     make = CancelledState if isinstance(reason, Cancelled) else Failed
     return make(message=reason.text("ru"))
-
-
-def _as_rop(error: Exception) -> RopError:
-    return error if isinstance(error, RopError) else RopError()

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from prefect import State, flow, get_run_logger, task
+from prefect import State, flow, get_run_logger
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from core.errors import Cancelled as CancelledError
 from core.errors import RopError
 from db import calls
+from db.definitions import kind_of
 from tasks import runtime as runtimes
+from tasks import step_results
 from tasks.cards import show_card
 from tasks.notify import notify_if_owed
-from tasks.policy import RESUMABLE, RETRIED
 from tasks.progress import ShownProgress
-from tasks.rescore import Wanted, rescore_call
+from tasks.publish import judgement
+from tasks.rescore import judge, refuse_failures, store, work_left
+from tasks.runtime import Runtime
 
 
 @flow(name="rescore-call", flow_run_name="пересчёт {call_id}", retries=0)
 def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
-    """Judge one call by the active versions and send the new results."""
+    """Judge one call by the active versions and send the new results; fails with the reasons of those that could not be judged."""
     try:
-        rescore(call_id, checklist_id, True)
+        rescore(runtimes.current(), call_id, checklist_id, webhooks=True)
+    except CancelledError as cancelled:
+        return Cancelled(message=cancelled.text("ru"))
     except RopError as error:
+        notify_if_owed(call_id)  # some results may be new all the same
         return Failed(message=error.text("ru"))
     notify_if_owed(call_id)
     return Completed(message=show_card(runtimes.current(), call_id))
@@ -35,29 +43,49 @@ def rescore_one(call_id: str, checklist_id: str | None = None) -> State[Any]:
 def rescore_since(since: datetime, checklist_id: str | None = None, webhooks: bool = False) -> State[Any]:
     """Judge every done call received since `since`. A rerun goes on where it stopped."""
     try:
-        judged = _judge_all(since, checklist_id, webhooks)
+        judged, failed = _judge_all(since, checklist_id, webhooks)
     except CancelledError as cancelled:
         return Cancelled(message=cancelled.text("ru"))
-    return Completed(message=f"Пересчитано звонков: {judged}")
+    return Completed(message=f"Пересчитано звонков: {judged}" + (f", с ошибками: {failed}" if failed else ""))
 
 
-def _judge_all(since: datetime, checklist_id: str | None, webhooks: bool) -> int:
+def _judge_all(since: datetime, checklist_id: str | None, webhooks: bool) -> tuple[int, int]:
+    """How many calls were judged by everything, and how many were not."""
     runtime = runtimes.current()
     with runtime.database.read() as session:
         call_ids = calls.done_since(session, since)
     shown = ShownProgress(lambda _: runtime.check_cancelled(str(flow_run.id)), f"Пересчёт звонков: {len(call_ids)}")
-    judged = 0
+    judged = failed = 0
     for number, call_id in enumerate(call_ids):
         shown(number / len(call_ids))
         try:
-            judged += bool(rescore(call_id, checklist_id, webhooks))
+            judged += bool(rescore(runtime, call_id, checklist_id, webhooks=webhooks))
+        except CancelledError:
+            raise
         except RopError as error:
             get_run_logger().warning("%s: %s", call_id, error.text("ru"))
+            failed += 1
     shown(1.0)
-    return judged
+    return judged, failed
 
 
-@task(name="rescore", task_run_name="rescore {call_id}", **RESUMABLE, **RETRIED)
-def rescore(call_id: str, checklist_id: str | None, webhooks: bool) -> int:
-    """New results of one call; how many."""
-    return rescore_call(runtimes.current(), call_id, Wanted(checklist_id, webhooks))
+def rescore(runtime: Runtime, call_id: str, checklist_id: str | None, *, webhooks: bool) -> int:
+    """New results of one call; how many this run has stored. What could not be judged raises `NotJudged` when the others are stored."""
+    work = work_left(runtime, call_id, checklist_id, str(flow_run.id))
+    answers = [judge.submit(call_id, kind_of(d), d.id, d.version, work.heard) for d in work.asked]
+    judged = [judgement(kind_of(d), d.id, d.version, a.result(raise_on_failure=False)) for d, a in zip(work.asked, answers, strict=True)]
+    good = [one for one in judged if one.error is None]
+    if good:
+        store(call_id, good, webhooks)
+        _drop(runtime, answers)
+    refuse_failures(judged)
+    return work.stored + len(good)
+
+
+def _drop(runtime: Runtime, answers: list[PrefectFuture[dict[str, Any]]]) -> None:
+    """Remove the stored answers with their quotes: the run of many calls has no tags by which the deletion of one would find them."""
+    for answer in answers:
+        metadata = getattr(answer.state.data, "metadata", None)  # a failed one has an error there
+        if metadata is not None and metadata.storage_key:
+            with suppress(OSError):  # the worker removes it when it is old
+                step_results.remove(runtime.settings, metadata.storage_key)

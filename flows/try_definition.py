@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, get_run_logger
 
 from core import clock
-from core.errors import RopError
+from core.errors import as_rop
 from db import trials
 from tasks import runtime as runtimes
 from tasks.trial import run_trial
@@ -18,7 +18,7 @@ def try_definition(trial_id: str) -> int:
     try:
         return run_trial(runtime, trial_id)
     except Exception as error:
-        reason = error if isinstance(error, RopError) else RopError()
+        reason = as_rop(error)
         get_run_logger().warning(reason.text("ru"))
         with runtime.database.begin() as session:
             trials.finish(session, trial_id, clock.now(), reason.text("ru"))

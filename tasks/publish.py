@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from checklists.results import ChecklistResult, TableResult
 from core import clock
-from core.errors import LeaseLost, RopError
+from core.errors import Cancelled, LeaseLost, RopError, as_rop
 from core.failpoints import failpoint
 from db import calls, definitions, deliveries, endpoints, keys, results
 from db.models import Call, Endpoint, Result
@@ -33,6 +33,15 @@ class Judgement:
     version: str
     content: dict[str, Any] | None = None
     error: RopError | None = None
+
+
+def judgement(kind: results.Kind, definition_id: str, version: str, answer: dict[str, Any] | Exception) -> Judgement:
+    """What the step of one definition came to; raises what ends the whole run: the call is another's, or a person cancelled."""
+    if isinstance(answer, LeaseLost | Cancelled):
+        raise answer
+    if isinstance(answer, Exception):
+        return Judgement(kind, definition_id, version, error=as_rop(answer))
+    return Judgement(kind, definition_id, version, content=answer)
 
 
 def publish_results(runtime: Runtime, lease: Lease, judged: list[Judgement]) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from prefect import task
+from prefect.runtime import flow_run
 from sqlalchemy.orm import Session
 
-from checklists.definitions import Checklist, Definition
+from checklists.definitions import Definition
 from core import clock
-from db import calls, definitions, directory, outbox, results
+from core.errors import PermanentError
+from db import calls, definitions, directory, outbox, rescores, results
 from db.models import Call
+from tasks import runtime as runtimes
 from tasks.extract import extract_table
+from tasks.policy import RESUMABLE, RETRIED
 from tasks.publish import Judgement, save
 from tasks.runtime import Runtime
 from tasks.score import score_call
@@ -18,42 +25,97 @@ from tasks.score import score_call
 KINDS: tuple[definitions.Kind, ...] = ("checklist", "table")
 
 
+class NotJudged(PermanentError):
+    """Some definitions could not be judged, after all the tries of each; the results of the others are stored."""
+
+    code = "not_judged"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "Не пересчитано, остался прежний результат: {why_ru}",
+        "en": "Not judged anew, the former result stands: {why_en}",
+    }
+
+
 @dataclass(frozen=True)
-class Wanted:
-    """What to judge anew: one checklist, or everything the call is routed to; `webhooks` sends the new results."""
+class Work:
+    """What a run has to judge of a call and how many results it has stored before; `heard` names the transcript."""
 
-    checklist_id: str | None = None
-    webhooks: bool = True
+    asked: Sequence[Definition]
+    heard: str
+    stored: int
 
 
-def rescore_call(runtime: Runtime, call_id: str, wanted: Wanted) -> int:
-    """Judge the call by the active versions and publish all new results in one transaction; how many there are.
+def work_left(runtime: Runtime, call_id: str, checklist_id: str | None, flow_run_id: str) -> Work:
+    """Everything that the call is routed to, or one checklist alone, in the active versions.
 
     Raises:
-        NotFound: the call has no transcript, or has lost it meanwhile.
+        NotFound: the call has no transcript.
     """
     with runtime.database.read() as session:
         call = calls.get(session, call_id)
         results.refuse_unheard(session, call_id)
-        asked = [d for kind in KINDS for d in _routed(session, call, kind)]
-    judged = [_judge(runtime, call_id, d) for d in asked if wanted.checklist_id in (None, d.id)]
+        row = results.transcript_row(session, call_id)
+        stored = rescores.stored(session, call_id, flow_run_id)
+        asked = [d for kind in KINDS for d in _routed(session, call, kind) if checklist_id in (None, d.id)]
+    assert row is not None  # noqa: S101  for the type checker: it was asked for above
+    left = [d for d in asked if _name(definitions.kind_of(d), d.id) not in stored]
+    return Work(left, f"{row.created_at.isoformat()} {row.swapped}", len(stored))
+
+
+def judge_call(runtime: Runtime, call_id: str, kind: definitions.Kind, definition_id: str, version: str) -> dict[str, Any]:
+    """The result of one definition as JSON."""
+    one = score_call if kind == "checklist" else extract_table
+    return one(runtime, call_id, definition_id, version).model_dump(mode="json")
+
+
+def store_results(runtime: Runtime, call_id: str, judged: Sequence[Judgement], flow_run_id: str, *, webhooks: bool) -> None:
+    """Publish the new results in one transaction; what the run has stored before it does not store twice.
+
+    Raises:
+        NotFound: the call has lost its transcript meanwhile.
+    """
     at = clock.now()
     with runtime.database.begin() as session:
         call = calls.hold(session, call_id)
         results.refuse_unheard(session, call_id)  # what quotes an erased text must not be stored
-        for one in judged:
-            save(session, runtime, call, one, at, webhook=wanted.webhooks)
-        calls.note(session, call, "rescored", at, results=len(judged))
+        stored = rescores.stored(session, call_id, flow_run_id)
+        new = [one for one in judged if _name(one.kind, one.definition_id) not in stored]
+        if not new:
+            return
+        for one in new:
+            save(session, runtime, call, one, at, webhook=webhooks)
+        rescores.note(session, call, [_name(one.kind, one.definition_id) for one in new], flow_run_id, at)
         outbox.changed(session, call_id, at)
-    return len(judged)
 
 
-def _judge(runtime: Runtime, call_id: str, definition: Definition) -> Judgement:
-    judge = score_call if isinstance(definition, Checklist) else extract_table
-    content = judge(runtime, call_id, definition.id, definition.version).model_dump(mode="json")
-    return Judgement(definitions.kind_of(definition), definition.id, definition.version, content=content)
+def refuse_failures(judged: Sequence[Judgement]) -> None:
+    """Raise `NotJudged` with the definitions that could not be judged and their reasons, if there are any."""
+    failed = [(one.definition_id, one.error) for one in judged if one.error is not None]
+    if failed:
+        why = {language: "; ".join(f"{name}: {error.text(language)}" for name, error in failed) for language in ("ru", "en")}
+        raise NotJudged(why_ru=why["ru"], why_en=why["en"])
+
+
+def _name(kind: definitions.Kind, definition_id: str) -> str:
+    return f"{kind}:{definition_id}"
 
 
 def _routed(session: Session, call: Call, kind: definitions.Kind) -> list[Definition]:
     offices = directory.offices_at(session, call.manager_id, call.received_at)
     return definitions.routed(session, kind, call.deal_stage_id, offices, call.manager_id)
+
+
+@task(name="judge", task_run_name="judge {definition_id}", **RESUMABLE, **RETRIED)
+def judge(call_id: str, kind: definitions.Kind, definition_id: str, version: str, _heard: str) -> dict[str, Any]:
+    """The new result of one definition as JSON. `_heard` is for the key: whoever hears another transcript judges it anew.
+
+    Nobody holds a call that is done, so its run is told by its own id when to stop.
+    """
+    runtime = runtimes.current()
+    runtime.check_cancelled(str(flow_run.id))
+    return judge_call(runtime, call_id, kind, definition_id, version)
+
+
+@task(name="store", task_run_name="store {call_id}", **RETRIED)
+def store(call_id: str, judged: Sequence[Judgement], webhooks: bool) -> None:
+    """Publish what could be judged."""
+    store_results(runtimes.current(), call_id, judged, str(flow_run.id), webhooks=webhooks)

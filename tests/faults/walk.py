@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from checklists.definitions import Definition
 from core import clock
 from core.errors import PermanentError
 from db import calls
 from db.calls import NewCall
+from db.definitions import kind_of
 from tasks import lease as leases
 from tasks import rescore
 from tasks.download import fetched
 from tasks.lease import Lease
-from tasks.publish import publish_failure, publish_results
+from tasks.publish import Judgement, publish_failure, publish_results
+from tasks.runtime import Runtime
 from tasks.transcribe import transcribe_call
 from tests.faults.house import House
 
@@ -41,6 +44,11 @@ def finish(house: House, call_id: str, claimed: Lease) -> None:
             lease.enter("analysing", 60)
             with house.database.read() as session:
                 asked = [d for kind in rescore.KINDS for d in rescore._routed(session, lease.call, kind)]
-            publish_results(runtime, lease, [rescore._judge(runtime, call_id, definition) for definition in asked])
+            publish_results(runtime, lease, [_judged(runtime, call_id, definition) for definition in asked])
         except PermanentError as error:
             publish_failure(runtime, lease, error)
+
+
+def _judged(runtime: Runtime, call_id: str, definition: Definition) -> Judgement:
+    named = (kind_of(definition), definition.id, definition.version)
+    return Judgement(*named, content=rescore.judge_call(runtime, call_id, *named))
