@@ -47,10 +47,18 @@ def recent(session: Session, kind: str, definition_id: str, limit: int) -> list[
     return list(session.scalars(mine.order_by(Trial.created_at.desc()).limit(limit)))
 
 
-def put(session: Session, trial_id: str, outcomes: Sequence[dict[str, Any]]) -> None:
-    """Show what is known so far."""
+def begin(session: Session, trial_id: str) -> Trial:
+    """Show that it is being run, for the first time or again; raises `NotFound`."""
     row = get(session, trial_id)
-    row.status, row.outcomes = RUNNING, list(outcomes)
+    row.status, row.problem, row.finished_at = RUNNING, None, None
+    session.flush()
+    return row
+
+
+def add(session: Session, trial_id: str, outcome: dict[str, Any]) -> None:
+    """Show the outcome of one more call."""
+    row = get(session, trial_id)
+    row.outcomes = [*(one for one in row.outcomes if one["call_id"] != outcome["call_id"]), outcome]
 
 
 def forget(session: Session, call_ids: Sequence[str]) -> None:

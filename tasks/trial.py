@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from checklists.comparison import Outcome, compare_checklists, compare_tables
@@ -19,18 +20,24 @@ from tasks.score import context
 Stored = TypeVar("Stored", ChecklistResult, TableResult)
 
 
-def run_trial(runtime: Runtime, trial_id: str) -> int:
-    """Judge every call of the trial; the number of calls. A call that is gone or cannot be judged says so in its own line."""
-    with runtime.database.read() as session:
-        row = trials.get(session, trial_id)
-    definition, outcomes = trials.definition_of(row), []
+def run_trial(runtime: Runtime, trial_id: str, check: Callable[[], None] = lambda: None) -> int:
+    """Judge every call of the trial that has no outcome yet; the number of calls. `check` may raise before each to stop the trial.
+
+    A call that is gone or cannot be judged says so in its own line.
+    """
+    with runtime.database.begin() as session:
+        row = trials.begin(session, trial_id)
+    definition, known = trials.definition_of(row), {one["call_id"] for one in row.outcomes}
     for call_id in row.call_ids:
-        outcomes.append(_outcome(runtime, call_id, definition))
+        if call_id in known:
+            continue
+        check()
+        outcome = _outcome(runtime, call_id, definition)
         with runtime.database.begin() as session:
-            trials.put(session, trial_id, outcomes)
+            trials.add(session, trial_id, outcome)
     with runtime.database.begin() as session:
         trials.finish(session, trial_id, clock.now())
-    return len(outcomes)
+    return len(row.call_ids)
 
 
 def _outcome(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from prefect import Flow, State
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.flow_engine import run_flow
-from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.states import Scheduled
 
 from bench._house import CHECKLIST, TABLE, House
 from checklists.definitions import Checklist, Table
@@ -23,24 +17,14 @@ from checklists.findings import Findings, TableFindings
 from checklists.transcript import Transcript
 from core import clock
 from core.errors import BadAudio, RopError, Unavailable
-from core.settings import Settings
 from db import calls, results
-from db.engine import Database
 from flows.rescore import rescore_one, rescore_since
-from tasks import runtime as runtimes
 from tasks import step_results
 from tasks.engines.analyst import Context
-from tasks.prefect_api import PrefectApi
 from tasks.runtime import Runtime
-from tests.peers import prefect_server
+from tests.flows.conftest import Worker
 
 pytestmark = pytest.mark.slow  # a server starts in ten seconds
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
 
 
 @dataclass
@@ -67,23 +51,20 @@ class Scripted:
 
 @dataclass
 class Judged:
-    """Three calls that were judged once, and a worker's way of running flows on them."""
+    """Three calls that were judged once, and a worker."""
 
-    runtime: Runtime
+    worker: Worker
     engine: Scripted
 
     def run(self, flow: Flow[..., Any], **parameters: Any) -> FlowRun:
-        with get_client(sync_client=True) as client:
-            return client.create_flow_run(flow, parameters=parameters, state=Scheduled())
+        return self.worker.run(flow, **parameters)
 
     def work(self, flow: Flow[..., Any], run: FlowRun) -> State[Any]:
-        """Run it, the first time or once more."""
-        with get_client(sync_client=True) as client, closing(PrefectApi(self.runtime.settings)) as prefect:
-            prefect.requeue(str(run.id), "a test")
-            told = flow.with_options(result_storage=step_results.folder(self.runtime.settings), persist_result=False)
-            state = run_flow(told, flow_run=client.read_flow_run(run.id), return_type="state")
-        assert isinstance(state, State)
-        return state
+        return self.worker.work(flow, run)
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.worker.runtime
 
     def revisions(self, call_id: str = "c1") -> dict[str, int]:
         with self.runtime.database.read() as session:
@@ -97,19 +78,12 @@ class Judged:
 
 
 @pytest.fixture
-def judged(server: str, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judged]:
-    told = settings.model_copy(update={"prefect_api_url": server, "analyst_engine": "openai"})
-    house = House(told, database)
-    house.furnish()
+def judged(house: House, worker: Worker) -> Judged:
     for number in range(1, 4):
         house.call(f"c{number}")
-    runtime = Runtime(told)
-    runtime.database = database  # type: ignore[misc]
-    engine = Scripted(runtime)
-    runtime._analysts["openai"] = engine
-    monkeypatch.setattr(runtimes, "_current", runtime)
-    with temporary_settings({PREFECT_API_URL: server, PREFECT_LOGGING_TO_API_ENABLED: False}):  # logs would outlive the server
-        yield Judged(runtime, engine)
+    engine = Scripted(worker.runtime)
+    worker.runtime._analysts["openai"] = engine
+    return Judged(worker, engine)
 
 
 def test_a_failure_that_passes_repeats_no_other_question(judged: Judged) -> None:

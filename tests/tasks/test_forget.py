@@ -90,7 +90,8 @@ def work(runtime: Runtime, call_id: str = ID) -> None:
         definitions.apply(session, definition, "test", at)
         trial = trials.create(session, definition, [call_id, "other"], "head", at)
         said = {"changes": [{"after": "Ферапонт"}]}
-        trials.put(session, trial.trial_id, [{"call_id": call_id} | said, {"call_id": "other", "changes": []}])
+        for outcome in ({"call_id": call_id} | said, {"call_id": "other", "changes": []}):
+            trials.add(session, trial.trial_id, outcome)
 
 
 def delete(runtime: Runtime, call_id: str = ID) -> None:

@@ -1,0 +1,69 @@
+"""Flows under a real Prefect server: this process runs them as a worker does, the first time or once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from prefect import Flow, State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.states import Scheduled
+
+from bench._house import House
+from core.settings import Settings
+from db.engine import Database
+from tasks import runtime as runtimes
+from tasks import step_results
+from tasks.prefect_api import PrefectApi
+from tasks.runtime import Runtime
+from tests.peers import prefect_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+class Worker:
+    """Runs flows with the tools of one house."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def run(self, flow: Flow[..., Any], **parameters: Any) -> FlowRun:
+        """A run that nobody has taken yet."""
+        with get_client(sync_client=True) as client:
+            return client.create_flow_run(flow, parameters=parameters, state=Scheduled())
+
+    def work(self, flow: Flow[..., Any], run: FlowRun) -> State[Any]:
+        """Take the run, also one that has ended."""
+        with get_client(sync_client=True) as client, closing(PrefectApi(self.runtime.settings)) as prefect:
+            prefect.requeue(str(run.id), "a test")
+            told = flow.with_options(result_storage=step_results.folder(self.runtime.settings), persist_result=False)
+            state = run_flow(told, flow_run=client.read_flow_run(run.id), return_type="state")
+        assert isinstance(state, State)
+        return state
+
+
+@pytest.fixture
+def house(server: str, settings: Settings, database: Database) -> House:
+    """Definitions and staff; the engine `openai` is whatever a test puts there."""
+    house = House(settings.model_copy(update={"prefect_api_url": server, "analyst_engine": "openai"}), database)
+    house.furnish()
+    return house
+
+
+@pytest.fixture
+def worker(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    runtime = Runtime(house.settings)
+    runtime.database = house.database  # type: ignore[misc]
+    monkeypatch.setattr(runtimes, "_current", runtime)
+    # Logs on their way to the server would outlive it.
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        yield Worker(runtime)
