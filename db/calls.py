@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from core.errors import Conflict, LeaseLost, NotFound, PermanentError, RopError
+from core.errors import Conflict, LeaseLost, NotFound, PermanentError, RopError, TransientError
 from db import outbox, trials
 from db.models import Audit, Call, CallEvent, Removal
 from db.upsert import insert_or_ignore
@@ -252,9 +252,16 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
     if session.execute(ended.returning(Call.call_id)).first() is None:
         raise LeaseLost(call_id=call_id)
     call = get(session, call_id)
-    note(session, call, status, at, **({"code": reason.reason} if reason else {}))
+    note(session, call, status, at, **_told(reason))
     outbox.changed(session, call_id, at)
     return call
+
+
+def _told(reason: RopError | None) -> dict[str, Any]:
+    """The code, and whether a repeat may help: the class that decides it is not stored."""
+    if reason is None:
+        return {}
+    return {"code": reason.reason} | ({"transient": True} if isinstance(reason, TransientError) else {})
 
 
 def is_of_run(session: Session, call_id: str, flow_run_id: str) -> bool:

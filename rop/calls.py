@@ -1,7 +1,9 @@
-"""`rop call`: one call's state and timeline, judging again, and deleting."""
+"""`rop call`: one call's state and timeline, trying failed ones again, judging again, and deleting."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from typing import Annotated
@@ -13,9 +15,10 @@ from rop.context import Home, opened, running
 from tasks import dispatch
 from tasks.forget import forget
 from tasks.prefect_api import PrefectApi
+from tasks.retry import Choice, choose, choose_since, resume
 
 ACTOR = "cli"
-app = typer.Typer(help="Calls: show the state of one, judge one or many again, delete one.", no_args_is_help=True)
+app = typer.Typer(help="Calls: show the state of one, try failed ones again, judge one or many again, delete one.", no_args_is_help=True)
 Checklist = Annotated[str | None, typer.Option(help="Only this checklist; default: everything the call is routed to.")]
 
 
@@ -29,6 +32,44 @@ def show(call_id: str, home: Home = None) -> None:
     print(f"{call.call_id}: {calls.public_status(call)}{reason}")
     for step in steps:
         print(f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.name}  {step.detail or ''}")
+
+
+@app.command()
+def retry(
+    call_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Failed calls, whatever their reason.")] = None,
+    home: Home = None,
+    since: Annotated[datetime | None, typer.Option(help="Calls received since this moment, in the time zone of this machine.")] = None,
+    code: Annotated[str | None, typer.Option(help="With --since: the reason to look for; default: all that may have passed.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only count the calls by reason; change nothing.")] = False,
+) -> None:
+    """Try failed calls again, as after an outage of the file server, the storage or the language model.
+
+    Each goes on after its last finished step, as by Retry in the Prefect UI; the number of its runs is counted anew. With --since only
+    those are chosen whose reason a repeat may help, and never one that somebody has cancelled. May be given again at any time: what waits
+    or works is left alone.
+    """
+    if bool(call_ids) == bool(since) or (code and not since):
+        raise typer.BadParameter("name calls, or --since a moment, perhaps with a --code")
+    with opened(home) as (stored, database):
+        choice = choose_since(database, since.astimezone(), code) if since else choose(database, call_ids or [])
+        print("\n".join(_told(choice)))
+        if check or not choice.calls:
+            return
+        with closing(PrefectApi(settings := running(stored))) as prefect:
+            for done, outcome in resume(database, prefect, settings, choice.calls):
+                print(
+                    f"{done} из {len(choice.calls)}: продолжено {outcome['went_on']}, начато новым запуском {outcome['began']}, "
+                    f"уже в работе {outcome['left']}",
+                    flush=True,
+                )
+
+
+def _told(choice: Choice) -> Iterator[str]:
+    for code, count in Counter(one.code for one in choice.calls).most_common():
+        yield f"  {code}: {count}"
+    yield f"Повторить: {len(choice.calls)}"
+    if choice.passed:
+        yield "Не выбраны: " + ", ".join(f"{code} {count}" for code, count in choice.passed.most_common())
 
 
 @app.command()
