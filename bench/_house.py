@@ -230,7 +230,6 @@ def build(home: Path, database: Database | None = None, **settings: object) -> H
     """An empty house on `database`, or on SQLite in `home`; no Prefect answers."""
     closed = {
         "prefect_api_url": "http://127.0.0.1:1/api",
-        "prefect_seconds": 0.2,
         "allowed_networks": "127.0.0.1/32",
         "sign_in_limit": 1000,
     }

@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from core.errors import Cancelled as CancelledError
-from core.errors import RopError
+from core.errors import RopError, Unavailable
 from db import calls
 from db.definitions import kind_of
 from tasks import runtime as runtimes
@@ -87,5 +87,5 @@ def _drop(runtime: Runtime, answers: list[PrefectFuture[dict[str, Any]]]) -> Non
     for answer in answers:
         metadata = getattr(answer.state.data, "metadata", None)  # a failed one has an error there
         if metadata is not None and metadata.storage_key:
-            with suppress(OSError):  # the worker removes it when it is old
+            with suppress(Unavailable):  # the worker removes it when it is old
                 step_results.remove(runtime.settings, metadata.storage_key)

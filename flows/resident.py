@@ -219,7 +219,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             flow: Flow[..., Any] = getattr(import_module(module), attribute)
             self._flows[flow_run.flow_id] = flow.with_options(persist_result=False)
             # Where results lie is told, or the engine asks the server for it three times a run.
-            self._flows[flow_run.flow_id].result_storage = _step_results(self.settings)
+            self._flows[flow_run.flow_id].result_storage = result_storage(self.settings)
         return self._flows[flow_run.flow_id]
 
     async def _recover(self) -> None:
@@ -355,7 +355,7 @@ def _outage() -> Iterator[None]:
         log.warning("prefect_away", status=error.response.status_code)
 
 
-def _step_results(settings: Settings) -> Path | RemoteFileSystem:
+def result_storage(settings: Settings) -> Path | RemoteFileSystem:
     """Where finished steps leave their results, in Prefect's terms; not saved in the server, which needs no key to them."""
     url = step_results.url(settings)
     return RemoteFileSystem(basepath=url) if "://" in url else Path(url)

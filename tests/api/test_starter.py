@@ -20,7 +20,7 @@ IDS = [f"c{number}" for number in range(5)]
 
 def prepared(home: Path, prefect_url: str) -> tuple[Database, Starter]:
     """Accepted calls, and a starter that knows of none of them."""
-    settings = Settings(home=home, prefect_api_url=prefect_url, prefect_seconds=0.5)
+    settings = Settings(home=home, prefect_api_url=prefect_url)
     database = Database(settings.db_url)
     migrate.upgrade(database)
     with database.begin() as session:

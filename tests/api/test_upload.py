@@ -27,6 +27,12 @@ MISSING = "http://127.0.0.1:1/a.mp3"
 @pytest.fixture
 def probing(tmp_path: Path) -> Iterator[Api]:
     """An API that looks at the first bytes of every address."""
+    yield from build(tmp_path / "home", probe="on", probe_seconds=10.0, rate_limit=1000)
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Api]:
+    """One that soon gives up looking."""
     yield from build(tmp_path / "home", probe="on", probe_seconds=0.5, rate_limit=1000)
 
 
@@ -205,18 +211,18 @@ def test_the_probe_refuses_what_says_it_is_too_large(probing: Api) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [status(404), status(500), silent(30)])
-def test_whatever_proves_nothing_is_accepted(probing: Api, behaviour: Any) -> None:
+def test_whatever_proves_nothing_is_accepted(hasty: Api, behaviour: Any) -> None:
     started = clock.monotonic()
     with FilePeer({"/a": behaviour}) as crm:
-        assert probing.upload(audio_url=crm.url("/a")).status_code == 200
+        assert hasty.upload(audio_url=crm.url("/a")).status_code == 200
     assert clock.monotonic() - started < 15
 
 
-def test_a_file_server_that_hangs_holds_up_nobody_else(probing: Api) -> None:
+def test_a_file_server_that_hangs_holds_up_nobody_else(hasty: Api) -> None:
     with FilePeer({"/a": silent(30)}) as crm, ThreadPoolExecutor(60) as pool:
-        posts = [pool.submit(probing.upload, call_id=f"c{i}", audio_url=crm.url("/a")) for i in range(60)]
+        posts = [pool.submit(hasty.upload, call_id=f"c{i}", audio_url=crm.url("/a")) for i in range(60)]
         started = clock.monotonic()
-        assert probing.get("/tables/call-ready", tab="t", call="c").status_code == 404
+        assert hasty.get("/tables/call-ready", tab="t", call="c").status_code == 404
         assert clock.monotonic() - started < 5
         assert [post.result().status_code for post in posts] == [200] * 60
         assert clock.monotonic() - started < 20  # one after another they would take thirty

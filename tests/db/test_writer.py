@@ -82,8 +82,9 @@ def test_what_waits_together_is_committed_together_on_sqlite(database: Database)
 
 
 def test_who_gave_up_waiting_disturbs_nobody(writer: Writer, database: Database) -> None:
-    hold = threading.Event()
-    blockers = [writer.submit(lambda _session: hold.wait(5)) for _ in range(8)]
+    inside, hold = threading.Event(), threading.Event()
+    blockers = [writer.submit(lambda _session: (inside.set(), hold.wait(5))) for _ in range(8)]
+    assert inside.wait(5)
     given_up, kept = writer.submit(hit("given up")), writer.submit(hit("kept"))
     assert given_up.cancel()
     hold.set()

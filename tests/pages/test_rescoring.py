@@ -48,12 +48,13 @@ def test_the_number_is_shown_before_anything_begins(visit: Visit, calls: House) 
 def test_the_flow_is_asked_and_watched(calls: House) -> None:
     with PrefectPeer() as prefect:
         head = visitor(calls, prefect.url)
-        sent = {"since": day(5), "checklist": CHECKLIST, "webhooks": "no"}
+        since = day(5)
+        sent = {"since": since, "checklist": CHECKLIST, "webhooks": "no"}
         answer = head.post(PAGE, data=sent)
         page = head.get(answer.headers["location"]).text
         assert "Пересчёт начат." in page
         parameters = prefect.bodies[-1]["parameters"]
-        assert parameters == {"since": f"{day(5)}T00:00:00+03:00", "checklist_id": CHECKLIST, "webhooks": False}
+        assert parameters == {"since": f"{since}T00:00:00+03:00", "checklist_id": CHECKLIST, "webhooks": False}
         assert "ждёт очереди" in page
         assert "every 3s" in page
         prefect.state, prefect.percent = "RUNNING", 50.0

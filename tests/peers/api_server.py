@@ -52,7 +52,7 @@ def serve(home: Path, workers: int = 1, **settings: str) -> Iterator[Server]:
             yield Server(f"http://127.0.0.1:{port}", key, made, database, log)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
             database.dispose()
 
 

@@ -23,6 +23,7 @@ from tasks.download import Fetched, fetch
 from tests.peers.file_peer import FilePeer, Request, answer, breaking, drip, endless, redirect, serve, silent, status
 from tests.peers.sockets import canary
 from tests.peers.sounds import noise, write
+from tests.peers.waiting import eventually
 
 MIB = 1024 * 1024
 
@@ -167,11 +168,10 @@ class TestResume:
     def test_a_process_that_is_killed_leaves_a_part_that_the_next_one_continues(
         self, settings: Settings, storage: Storage, sound: bytes
     ) -> None:
-        with FilePeer({"/a": drip(sound, 0.02, 4096)}) as peer:
+        with FilePeer({"/a": drip(sound, 0.2, 4096)}) as peer:
             victim = subprocess.Popen([sys.executable, "-c", _fetching(settings, peer.url("/a"))])
             part = settings.root / "audio" / ".parts"
-            while not any(path.stat().st_size > 20_000 for path in part.glob("*.part")):
-                time.sleep(0.02)
+            eventually(lambda: any(path.stat().st_size > 20_000 for path in part.glob("*.part")))
             victim.kill()
             victim.wait()
             assert not list((settings.root / "audio").glob("rec_*"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -30,6 +29,7 @@ from tasks.runtime import Runtime
 from tests.peers.file_peer import FilePeer, serve
 from tests.peers.prefect_runs import RunsPeer
 from tests.peers.sounds import noise, write
+from tests.peers.waiting import eventually
 
 ID = 'call "№1"'
 KEEPS = {
@@ -202,7 +202,7 @@ def test_a_download_under_way_ends_and_leaves_no_file(runtime: Runtime, tmp_path
             def tick(_: int) -> None:
                 if not lease.stopping:
                     delete(runtime)
-                    time.sleep(leases.BEAT_SECONDS * 1.5)
+                    eventually(lambda: lease.stopping)
                 lease.check()
 
             with pytest.raises(LeaseLost):

@@ -40,6 +40,6 @@ def test_killed_loaders_lose_and_repeat_nothing(environment: dict[str, str], tmp
 
 
 def test_readers_see_no_error_and_no_torn_state(environment: dict[str, str], tmp_path: Path) -> None:
-    outcome = run(environment, "readers", str(tmp_path), "100")
+    outcome = run(environment, "readers", str(tmp_path), "300")
     assert outcome["readers_failed"] == 0
     assert outcome["rounds"] > 2

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import Cancelled
 from tasks.places import LOOK_SECONDS, Places
+from tests.peers.waiting import eventually
 
 
 def nothing() -> None:
@@ -24,9 +25,9 @@ def test_places_are_given_in_order_of_arrival() -> None:
             gate.wait(10)
 
     visitors = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
-    for visitor in visitors:
+    for number, visitor in enumerate(visitors, 1):
         visitor.start()
-        time.sleep(0.05)
+        eventually(lambda n=number: len(served) + len(places._queue) == n)
     time.sleep(LOOK_SECONDS * 1.5)  # longer than one look, after which a semaphore's oldest visitor would be its last
     assert served == [0]
     gate.set()

@@ -13,7 +13,7 @@ from prefect.results import ResultStore, resolve_result_storage
 
 from core import clock
 from core.settings import Settings
-from flows.resident import _step_results
+from flows.resident import result_storage
 from tasks import step_results
 
 
@@ -71,7 +71,7 @@ def test_a_key_leads_to_no_other_folder(house: Settings) -> None:
 
 def test_a_rerun_on_another_host_finds_what_was_finished(house: Settings, tmp_path: Path) -> None:
     one, other = (house.model_copy(update={"home": tmp_path / host}) for host in ("one", "other"))
-    ResultStore(result_storage=resolve_result_storage(_step_results(one), _sync=True)).write("answer", key="key")
+    ResultStore(result_storage=resolve_result_storage(result_storage(one), _sync=True)).write("answer", key="key")
     assert names(one) == ["key"]
-    there = ResultStore(result_storage=resolve_result_storage(_step_results(other), _sync=True))
+    there = ResultStore(result_storage=resolve_result_storage(result_storage(other), _sync=True))
     assert there.exists("key") is (house.storage_url is not None)

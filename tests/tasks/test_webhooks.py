@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from pydantic import SecretStr
 
 from core import clock
@@ -116,11 +117,11 @@ def test_during_a_rotation_old_and_new_secret_both_verify(database: Database, se
         endpoint_id = put(database, crm.url())
         [old] = secrets_of(database, endpoint_id)
         with database.begin() as session:
-            new = endpoints.rotate(session, SERVER, endpoint_id, clock.now(), timedelta(seconds=0.3))
+            new = endpoints.rotate(session, SERVER, endpoint_id, clock.now(), timedelta(seconds=60))
         deliver_due(database, settings, http)
-        time.sleep(0.35)
-        put(database, crm.url())
-        deliver_due(database, settings, http)
+        with time_machine.travel(clock.now() + timedelta(seconds=61)):  # within the minutes that a signature may be old
+            put(database, crm.url())
+            deliver_due(database, settings, http)
     during, later = crm.received
     assert during.verifies(old)
     assert during.verifies(new)
@@ -300,7 +301,7 @@ def test_hanging_addresses_do_not_keep_a_run_longer_than_its_time(database: Data
         begun = time.monotonic()
         report = deliver_due(database, hasty, http)
         spent = time.monotonic() - begun
-    assert report.postponed == len(hanging.requests)
+    assert len(hanging.requests) <= report.postponed  # one that has just connected may not have been read
     assert 4 <= report.postponed < 50
     assert spent < LATE
 

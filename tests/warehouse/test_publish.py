@@ -77,7 +77,7 @@ def test_a_kill_before_the_rename_leaves_it_due(loaded: Settings, batch_of: Make
     publish.publish(loaded)
     put(loaded, batch_of(list(_year.states(1, first=9))))
     with Embedded(loaded).writer() as connection:
-        connection.execute("UPDATE load_state SET published_at = now()::TIMESTAMP")
+        connection.execute("UPDATE load_state SET published_at = ?", [clock.now().replace(tzinfo=None)])
     Embedded(loaded).published.with_suffix(".part").write_bytes(b"half")
     with time_machine.travel(clock.now() + timedelta(minutes=5)):
         assert publish.is_due(loaded)
