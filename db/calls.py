@@ -292,10 +292,11 @@ def broken_runs(session: Session, call: Call) -> int:
     return call.runs - (session.scalar(given_back) or 0)
 
 
-def unlink_run(session: Session, call_id: str) -> None:
-    """Forget a flow run that Prefect does not know any more, so that a new one can be made."""
+def unlink_run(session: Session, call: Call) -> bool:
+    """Forget the flow run that `call` names, so that a new one can be made; False when the call has moved on meanwhile."""
     free = {"status": "received", "flow_run_id": None, "triggered_at": None, "lease_token": None, "lease_until": None}
-    session.execute(UPDATE.where(Call.call_id == call_id, Call.status.not_in(TERMINAL)).values(free))
+    same = and_(Call.call_id == call.call_id, Call.flow_run_id == call.flow_run_id, Call.runs == call.runs, Call.status.not_in(TERMINAL))
+    return session.execute(UPDATE.where(same).values(free).returning(Call.call_id)).first() is not None
 
 
 def revive(session: Session, at: datetime) -> int:

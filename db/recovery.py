@@ -46,14 +46,20 @@ def seize(session: Session, call: Call, at: datetime) -> Claim | None:
     return Claim(get(session, call.call_id), token, finished=False)
 
 
-def count_lost_run(session: Session, call: Call, at: datetime, why: str, *, renewed: bool = False) -> None:
-    """Note that the call's run came to nothing. One that never took the call is counted here, the others were when they took it; one that
-    gave it back is no loss, unless the next is to be a new run, whose key holds the number."""
+def count_lost_run(session: Session, call: Call, at: datetime, why: str, *, renewed: bool = False) -> Call | None:
+    """Note that the call's run came to nothing; the call as it is now, None when it has moved on meanwhile.
+
+    A run that never took the call is counted here, the others were when they took it; one that gave it back is no loss, unless the next is
+    to be a new run, whose key holds the number.
+    """
     uncounted = call.status in WAITING and (renewed or not given_back(session, call))
     runs: Any = Call.runs + 1 if uncounted else Call.runs
     counted = update(Call).where(_same_run(call), Call.runs == call.runs).values(runs=runs).returning(Call.call_id)
-    if session.execute(counted).first() is not None:
-        note(session, get(session, call.call_id), "run_lost", at, why=why, flow_run_id=call.flow_run_id)
+    if session.execute(counted).first() is None:
+        return None
+    now = get(session, call.call_id)
+    note(session, now, "run_lost", at, why=why, flow_run_id=call.flow_run_id)
+    return now
 
 
 def given_back(session: Session, call: Call) -> bool:

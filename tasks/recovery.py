@@ -154,16 +154,22 @@ class Recovery:
         self._count(call, run.type.lower())
 
     def _renew(self, call: Call, run: Run | None) -> None:
-        self._count(call, "gone" if run is None else "strayed", renewed=True)
-        with self.runtime.database.begin() as session:
-            calls.unlink_run(session, call.call_id)
+        if not self._freed(call, "gone" if run is None else "strayed"):
+            return
+        self.done.restarted += 1
         if run is not None:
             self.prefect.force(run.id, "CANCELLED", "Запуск потерялся вне очередей и заменён новым.")
         trigger(self.runtime.database, self.prefect, self.runtime.settings, call.call_id)
 
-    def _count(self, call: Call, why: str, *, renewed: bool = False) -> None:
+    def _freed(self, call: Call, why: str) -> bool:
+        """Whether the call may have a new run: another sweep, overlapping this one, may have given it one that works already."""
         with self.runtime.database.begin() as session:
-            recovery.count_lost_run(session, call, clock.now(), why, renewed=renewed)
+            counted = recovery.count_lost_run(session, call, clock.now(), why, renewed=True)
+            return counted is not None and calls.unlink_run(session, counted)
+
+    def _count(self, call: Call, why: str) -> None:
+        with self.runtime.database.begin() as session:
+            recovery.count_lost_run(session, call, clock.now(), why)
         self.done.restarted += 1
 
     def _end_cancelled_runs(self) -> None:

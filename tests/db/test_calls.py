@@ -123,6 +123,19 @@ def test_a_call_given_back_before_its_run_was_noted_is_still_found(database: Dat
         assert [call.call_id for call in recovery.unclaimed(session, "live", NOW, 10)] == ["c1"]
 
 
+def test_a_run_is_forgotten_only_while_the_call_is_what_was_seen(database: Database) -> None:
+    accept(database)
+    seen = claim(database).call
+    again = claim(database)
+    with database.begin() as session:
+        assert not calls.unlink_run(session, seen), "its run has taken it once more"
+        calls.beat(session, "c1", again.token, NOW + timedelta(minutes=1))
+        assert calls.unlink_run(session, again.call)
+        assert not calls.unlink_run(session, again.call), "it has no run any more"
+        freed = calls.get(session, "c1")
+        assert (freed.status, freed.flow_run_id, freed.lease_token, freed.runs) == ("received", None, None, 2)
+
+
 def test_untriggered_and_abandoned_calls_are_found(database: Database) -> None:
     accept(database)
     later = NOW + timedelta(minutes=5)

@@ -269,6 +269,25 @@ def test_a_deleted_run_is_replaced_by_a_new_one(house: House) -> None:
     assert (after.status, house.state(after)) == ("queued", "SCHEDULED")
 
 
+def test_of_two_sweeps_at_once_one_gives_the_call_a_new_run(house: House) -> None:
+    class Overtaken(Recovery):
+        """Between its look at a call and its deed another sweep comes, and the new run takes the call."""
+
+        def _is_adrift(self, call: Call) -> bool:
+            found = super()._is_adrift(call)
+            assert house.sweep().restarted == 1
+            house.taken(call.call_id, silent=False)
+            return found
+
+    call = house.call("c1")
+    house.prefect.request("DELETE", f"/flow_runs/{call.flow_run_id}")
+    assert Overtaken(house.runtime, house.prefect).sweep() == Swept()
+    after = house.stored("c1")
+    assert (after.status, after.lease_token is not None, after.runs) == ("downloading", True, 2)
+    assert after.flow_run_id != call.flow_run_id
+    assert house.names("c1").count("run_lost") == 1
+
+
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
 def test_a_run_that_never_takes_its_call_is_scheduled_again(house: House, state: str) -> None:
     call = house.call("c1")
