@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar
 
+import duckdb
 import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core import settings as settings_module
-from core.errors import NotFound, PermanentError
+from core.errors import NotFound, PermanentError, RopError
 from core.secrets import FILE as SECRET
 from core.secrets import keyed_hash, server_secret
 from core.settings import MIB, Settings
@@ -62,11 +64,12 @@ class SecretDiffers(PermanentError):
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back: rows of all tables, recordings, and calls that begin anew."""
+    """What came back: rows of all tables, recordings, and calls that begin anew; why the warehouse is not there yet, if it is not."""
 
     rows: int
     recordings: int
     revived: int
+    no_warehouse: str = ""
 
 
 def backup(
@@ -91,6 +94,8 @@ def restore(
     """Bring an installation back from a backup into an empty folder; `rop up --home` then goes on with its calls."""
     done = bring_back(settings_module.load(home), file)
     print(f"Восстановлено: строк {done.rows}, записей {done.recordings}; незаконченных звонков, которые начнутся заново: {done.revived}.")
+    if done.no_warehouse:
+        print(f"Витрина не построена: {done.no_warehouse} Постройте её: rop warehouse rebuild --home {home}", file=sys.stderr)
 
 
 def save(settings: Settings, file: Path, *, with_audio: bool) -> list[str]:
@@ -118,12 +123,12 @@ def save(settings: Settings, file: Path, *, with_audio: bool) -> list[str]:
 def bring_back(settings: Settings, file: Path) -> Restored:
     """Restore into the empty home and database of the settings; after an error the home is empty again.
 
+    The warehouse comes last, and its trouble undoes nothing: it can be made at any time from what is there by then.
+
     Raises:
         NotEmpty: something is there already.
         BackupDamaged, SchemaTooNew, SecretDiffers: this backup cannot be restored here.
     """
-    from tasks import load
-
     with Archive(file) as archive, _empty_home(settings) as database:
         _refuse_foreign(archive, settings)
         archive.verify()
@@ -138,8 +143,7 @@ def bring_back(settings: Settings, file: Path) -> Restored:
             _forget_lost_recordings(session, Storage(settings))
             revived = calls.revive(session, clock.now())
             audit.write(session, ACTOR, "backup.restored", file.name, clock.now(), made_at=archive.manifest["made_at"])
-        load.rebuild(database, settings)
-    return Restored(rows, recordings, revived)
+    return Restored(rows, recordings, revived, _build_warehouse(settings))
 
 
 def _present(settings: Settings) -> Database:
@@ -234,6 +238,22 @@ def _put_audio(archive: Archive, storage: Storage) -> int:
             sound.writelines(archive.chunks(name))
         storage.put(part, str(path))
     return len(names)
+
+
+def _build_warehouse(settings: Settings) -> str:
+    """Why it could not be built; empty when it could. An error of DuckDB is named alone: its text may hold the password of the catalog."""
+    from tasks import load
+
+    database = Database(settings.db_url)
+    try:
+        load.rebuild(database, settings)
+    except RopError as error:
+        return error.text("ru")
+    except (duckdb.Error, OSError) as error:
+        return f"{type(error).__name__}."
+    finally:
+        database.dispose()
+    return ""
 
 
 def _forget_lost_recordings(session: Session, storage: Storage) -> None:

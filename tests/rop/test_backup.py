@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
@@ -122,6 +123,39 @@ def test_an_installation_moves_to_postgresql_and_numbers_go_on(
     with target.begin() as session:
         calls.accept(session, NewCall("next", "m", "d", "s", "http://crm.invalid/a.mp3", None), clock.now())
     target.dispose()
+
+
+def test_a_warehouse_that_cannot_be_built_now_undoes_nothing(
+    house: Settings, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "copy.zip"
+    backup.save(house, file, with_audio=False)
+    if not database.is_sqlite:
+        monkeypatch.setenv("ROP_DATABASE_URL", database.url)
+        with database.begin() as session:
+            session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    monkeypatch.setenv("ROP_LAKE_CATALOG", "postgresql://rop:password@127.0.0.1:1/rop")
+    new = elsewhere(tmp_path)
+    answer = CliRunner().invoke(app, ["restore", str(file), "--home", str(new.root)], catch_exceptions=False)
+    assert answer.exit_code == 0
+    assert f"Витрина не построена: Каталог витрины недоступен. Постройте её: rop warehouse rebuild --home {new.root}" in answer.stderr
+    assert server_secret(new) == server_secret(house)
+    monkeypatch.delenv("ROP_LAKE_CATALOG")
+    assert "звонков: 20" in CliRunner().invoke(app, ["warehouse", "rebuild", "--home", str(new.root)], catch_exceptions=False).stdout
+    assert query("SELECT count(*) FROM fact_call", elsewhere(tmp_path))[1] == [(20,)]
+
+
+@pytest.mark.parametrize("trouble", [duckdb.IOException("at password=secret"), OSError("No space left on device")])
+def test_the_trouble_of_the_warehouse_is_named_without_its_words(
+    house: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr("tasks.load.rebuild", fail)
+    file = tmp_path / "copy.zip"
+    backup.save(house, file, with_audio=False)
+    assert backup.bring_back(elsewhere(tmp_path), file).no_warehouse == f"{type(trouble).__name__}."
 
 
 class Load(threading.Thread):
