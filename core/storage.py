@@ -22,6 +22,8 @@ from core.errors import NotFound, Unavailable
 from core.failpoints import failpoint
 from core.settings import Settings
 
+PARTS, COPIES = ".parts", ".copies"  # what a killed process leaves in them is swept by its host
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -41,7 +43,8 @@ class Storage:
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self._fs, self._root = fsspec.core.url_to_fs(url or settings.audio_url)
         self._folder = Path(self._root) if "file" in _protocols(self._fs) else None
-        self._parts = (self._folder or settings.root / "audio") / ".parts"
+        self._parts = (self._folder or work_folder(settings)) / PARTS
+        self._copies = work_folder(settings) / COPIES
 
     def part(self, name: str) -> Path:
         """A local file to write a recording into before `put`; it outlives the process, so that a download can resume."""
@@ -74,7 +77,8 @@ class Storage:
         if self._folder is not None:
             yield self._present(path)
             return
-        with TemporaryDirectory(prefix="rop-") as folder:
+        self._copies.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._copies) as folder:
             copy = Path(folder) / _safe(path).name
             with storage_errors(path):
                 self._fs.get_file(self._at(path), str(copy))
@@ -125,6 +129,11 @@ class Storage:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{_safe(path)}"
+
+
+def work_folder(settings: Settings) -> Path:
+    """Where a process keeps parts and copies of recordings whose storage is elsewhere."""
+    return settings.root / "audio"
 
 
 def _scanned(folder: Path) -> Iterator[Entry]:

@@ -44,8 +44,8 @@ from core.errors import Cancelled, RopError
 from core.settings import Settings
 from db import recovery
 from db.models import Call
+from tasks import leftovers, step_results
 from tasks import runtime as runtimes
-from tasks import step_results
 from tasks.lease import Lease
 from tasks.prefect_api import RESIDENT
 from tasks.publish import publish_failure
@@ -242,8 +242,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     async def _tidy(self) -> None:
         while True:
-            before = clock.now() - timedelta(seconds=self.settings.result_keep_seconds)
-            await anyio.to_thread.run_sync(step_results.expire, self.settings, before)
+            await anyio.to_thread.run_sync(leftovers.tidy, self.settings)
             await asyncio.sleep(TIDY_SECONDS)
 
     async def _watch_cancellations(self) -> None:

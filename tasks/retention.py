@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 
 import structlog
 
@@ -18,7 +16,7 @@ from core.settings import Settings
 from core.storage import Entry, Storage
 from db import audit, erasure
 from db.engine import Database
-from tasks import forget
+from tasks import forget, leftovers
 from tasks.prefect_api import PrefectApi
 from tasks.runtime import Runtime
 
@@ -90,7 +88,7 @@ def delete_texts(database: Database, before: datetime) -> int:
 
 def sweep(database: Database, storage: Storage, before: datetime) -> tuple[int, int]:
     """Delete parts and recordings of no call that were last written before `before`; how many were deleted, and how many refused."""
-    parts = sum(_delete_part(part, before) for part in storage.parts())
+    parts = leftovers.delete_parts(storage.parts(), before)
     known, strange = _sorted(database, storage, before)
     if len(strange) > max(known, STRANGE_FILES):
         log.error("storage_of_another_database", strange=len(strange), known=known)
@@ -129,20 +127,6 @@ def _sorted(database: Database, storage: Storage, before: datetime) -> tuple[int
 def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
     while batch := list(islice(entries, FILES_AT_ONCE)):
         yield batch
-
-
-def _delete_part(part: Path, before: datetime) -> bool:
-    """Delete the part of a download unless it is young or somebody writes it; harmless when it is gone already."""
-    try:
-        with part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if part.stat().st_mtime >= before.timestamp():
-                return False
-            part.unlink()
-    except (FileNotFoundError, BlockingIOError):
-        return False
-    part.with_suffix(".json").unlink(missing_ok=True)
-    return True
 
 
 def _note(database: Database, settings: Settings, report: Report) -> None:

@@ -70,6 +70,15 @@ def test_a_second_put_replaces_the_first(storage: Storage) -> None:
         assert path.read_bytes() == b"second"
 
 
+def test_a_local_copy_lies_in_the_home_while_it_is_read(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", storage_url=f"memory://{tmp_path.name}")
+    storage = Storage(settings)
+    put(storage, "rec_1.mp3", b"sound")
+    with storage.local("rec_1.mp3") as path:
+        assert path.is_relative_to(settings.root / "audio" / ".copies")
+    assert not path.parent.exists()
+
+
 def test_what_is_not_there_is_not_found(storage: Storage) -> None:
     with pytest.raises(NotFound), storage.local("rec_0.ogg"):
         pass
