@@ -8,7 +8,6 @@ storage that `ROP_STORAGE_URL` and `ROP_LAKE_DATA` name (folders under `DIR/shar
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from core import ids
 from core.errors import PermanentError, RopError
 from core.settings import load
 from deploy import backing
-from rop import deploy, ports, stack
+from rop import deploy, ports, record, stack
 from rop.supervisor import Service, Supervisor
 from tasks.prefect_api import RESIDENT
 
@@ -107,7 +106,7 @@ class Fleet:
         """Stop all processes, then the database."""
         self.supervisor.stop()
         self._exit.close()
-        (self.home / "stack.json").unlink(missing_ok=True)
+        (self.home / record.FILE).unlink(missing_ok=True)
 
     def _back(self) -> tuple[URL, str]:
         given_postgres, given_redis = self._given
@@ -198,10 +197,8 @@ class Fleet:
         if not self._ready:
             return
         first = {"api_url": self.api_urls[0], "prefect_url": self.prefect_urls[0], "pages_url": f"{self.api_urls[0]}/"}
-        lists = {"api_urls": self.api_urls, "prefect_urls": self.prefect_urls, "pids": pids | {"rop": os.getpid()}}
-        draft = self.home / "stack.tmp"
-        draft.write_text(json.dumps(first | lists, indent=1), encoding="utf-8")
-        draft.replace(self.home / "stack.json")
+        lists = {"api_urls": self.api_urls, "prefect_urls": self.prefect_urls}
+        record.write(self.home, {**first, **lists}, pids | {record.SUPERVISOR: os.getpid()})
 
 
 def _url(server: URL, database: str) -> str:

@@ -23,6 +23,7 @@ from rop import (
     first_start,
     keys,
     query,
+    record,
     search,
     secret,
     selftest,
@@ -31,7 +32,7 @@ from rop import (
     users,
 )
 from rop.context import Home, opened
-from rop.stack import Stack
+from rop.stack import Stack, worker_grace
 from rop.supervisor import on_end
 
 app = typer.Typer(
@@ -76,6 +77,8 @@ def up(
     """
     on_end(lambda *_: sys.exit(0))
     settings = load(home)
+    if left := record.end_remains(settings.root, worker_grace(settings)):
+        print(f"Остановлены службы прерванного rop up: {', '.join(left)}.", flush=True)
     stack = Stack(settings, settings.api_port if api_port is None else api_port, prefect_port, tell=print)
     try:
         stack.start()
@@ -102,8 +105,13 @@ def deploy_all(home: Home = None) -> None:
 
 @app.command()
 def down(home: Annotated[Path, typer.Option("--home", help="Folder of the installation to stop.")]) -> None:
-    """Stop a stack that runs in the background."""
-    print("Стек остановлен." if demo.stop(home.resolve()) else "Стек не запущен.")
+    """Stop a stack that runs in the background, or what is left of one whose `rop up` was killed."""
+    settings = load(home)
+    stopped = record.stop(settings.root)
+    if left := record.end_remains(settings.root, worker_grace(settings)):
+        print(f"rop up уже не работает; остановлены его службы: {', '.join(left)}.")
+    else:
+        print("Стек остановлен." if stopped else "Стек не запущен.")
 
 
 @app.command("settings")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +22,9 @@ from rich.table import Table
 from core import settings as settings_module
 from core.errors import PermanentError
 from core.settings import Settings
+from rop import record
 from rop.crm import Crm
+from rop.stack import worker_grace
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 CHECKLIST, TABLE = "sales", "TBL_1755863365"
@@ -88,7 +89,8 @@ def _run(stack: dict[str, Any], home: Path, crm: Crm, key: str) -> None:
 @contextmanager
 def _stack(home: Path, keep: bool) -> Iterator[dict[str, Any]]:
     """The stack in a process of its own, as `rop up` starts it, on free ports."""
-    stop(home)
+    record.stop(home)
+    record.end_remains(home, worker_grace(settings_module.load(home)))
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     console.print("[bold]1. Запуск[/]: Prefect, API, воркеры (до минуты)…")
@@ -109,29 +111,13 @@ def _stack(home: Path, keep: bool) -> Iterator[dict[str, Any]]:
 
 def _ready(process: subprocess.Popen[bytes], home: Path) -> dict[str, Any]:
     deadline = time.monotonic() + START_SECONDS
-    file = home / "stack.json"
+    file = home / record.FILE
     while not file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise DemoFailed(ru=f"Стек не запустился:\n{(home / 'up.log').read_text(encoding='utf-8')}\nЖурналы: {home / 'logs'}")
         time.sleep(0.2)
     stack: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return stack
-
-
-def stop(home: Path) -> bool:
-    """End the stack of this home if it runs; whether it did."""
-    file = home / "stack.json"
-    if not file.exists():
-        return False
-    pid = json.loads(file.read_text(encoding="utf-8"))["pids"]["rop"]
-    try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
-        file.unlink()
-        return False
-    while file.exists():
-        time.sleep(0.2)
-    return True
 
 
 def _setup(home: Path, crm: Crm) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -15,7 +14,7 @@ from core.errors import PermanentError
 from core.settings import Settings
 from db import migrate
 from db.engine import Database
-from rop import deploy, first_start, ports
+from rop import deploy, first_start, ports, record
 from rop.supervisor import Service, Supervisor
 from tasks.prefect_api import RESIDENT
 
@@ -58,7 +57,7 @@ class Stack:
 
     def __init__(self, settings: Settings, api_port: int, prefect_port: int, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._file = settings.root / "stack.json"
+        self._file = settings.root / record.FILE
         self._ready = False
         settings.root.mkdir(parents=True, exist_ok=True)
         api = ports.choose(api_port, "--api-port", settings.api_host)
@@ -81,9 +80,9 @@ class Stack:
         self._tell("Deployments…")
         deploy.apply(self.settings, self._environment)
         self._tell("Workers…")
-        grace = self.settings.worker_grace_seconds + 10
         for name, pool in (("worker", self.settings.work_pool), ("house", self.settings.house_pool)):
-            self._spawn(name, [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", RESIDENT], grace)
+            command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", RESIDENT]
+            self._spawn(name, command, worker_grace(self.settings))
         self._wait("api", f"{self.addresses.api_url}/readyz")
         deploy.wait_for_workers(self.settings, self._check_deadline())
         self._ready = True
@@ -126,9 +125,7 @@ class Stack:
         if not self._ready:
             return
         addresses = {"api_url": self.addresses.api_url, "prefect_url": self.addresses.prefect_url, "pages_url": self.addresses.pages_url}
-        draft = self._file.with_suffix(".tmp")
-        draft.write_text(json.dumps(addresses | {"pids": pids | {"rop": os.getpid()}}, indent=1), encoding="utf-8")
-        draft.replace(self._file)
+        record.write(self.settings.root, addresses, pids | {record.SUPERVISOR: os.getpid()})
 
 
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
@@ -166,6 +163,11 @@ def prepare_database(settings: Settings) -> None:
     migrate.upgrade(database)
     first_start.apply_builtin(database)
     database.dispose()
+
+
+def worker_grace(settings: Settings) -> float:
+    """Seconds from SIGTERM until a worker is killed: its calls may end, and what is left goes back to the queue."""
+    return settings.worker_grace_seconds + 10
 
 
 def api_module(host: str, port: int) -> list[str]:
