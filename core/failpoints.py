@@ -53,6 +53,7 @@ POINTS = frozenset(
         "reports.after_rename",
         "reconcile.before_requeue",
         "reconcile.after_requeue",
+        "reconcile.after_unlink",
     }
 )
 _ARMING = re.compile(r"(?P<name>[\w.]+)=(?P<action>kill|raise|sleep)(?::(?P<seconds>[\d.]+))?(?:@(?P<at>\d+))?")

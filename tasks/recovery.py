@@ -156,6 +156,7 @@ class Recovery:
     def _renew(self, call: Call, run: Run | None) -> None:
         if not self._freed(call, "gone" if run is None else "strayed"):
             return
+        failpoint("reconcile.after_unlink")
         self.done.restarted += 1
         if run is not None:
             self.prefect.force(run.id, "CANCELLED", "Запуск потерялся вне очередей и заменён новым.")

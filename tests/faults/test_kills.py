@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from core import failpoints
+from tasks.recovery import GRACE_SECONDS
 from tests.faults.house import KILLED, House
 from tests.peers.waiting import eventually
 
@@ -40,13 +41,14 @@ WAY = (
     "claim.before_commit",
 )
 INGRESS = ("accept.after_commit", "trigger.before_start", "trigger.after_start", "trigger.after_mark")
-RECONCILER = ("reconcile.before_requeue", "reconcile.after_requeue")
+REQUEUE = ("reconcile.before_requeue", "reconcile.after_requeue")
+RENEW = ("reconcile.after_unlink",)
 CLIPS = 2  # the recogniser is asked once a channel
 
 
 def test_every_failpoint_belongs_to_one_loop() -> None:
     elsewhere = {name for name in failpoints.POINTS if name.startswith(("load.", "reports."))}
-    assert sorted((*ENDING, *WAY, *INGRESS, *RECONCILER, *elsewhere)) == sorted(failpoints.POINTS)
+    assert sorted((*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *elsewhere)) == sorted(failpoints.POINTS)
 
 
 def test_a_worker_killed_at_every_step_loses_and_repeats_nothing(house: House, record_property: Callable[[str, object], None]) -> None:
@@ -82,7 +84,7 @@ def test_a_call_is_kept_when_the_api_dies_after_the_commit(house: House) -> None
         again = house.upload(f"F3 {name}")
         assert (again.status_code, again.json()["code"]) == (409, "call_exists")
         assert again.json()["status"] in {"queued", "processing", "done"}
-    time.sleep(15)  # what the ingress may still be starting itself is left alone by the reconciler
+    time.sleep(GRACE_SECONDS)  # what the ingress may still be starting itself is left alone by the reconciler
     assert house.act("reconcile") == 0
     assert [call.status for call in house.wait(*(f"F3 {name}" for name in INGRESS))] == ["done"] * len(INGRESS)
     assert [len(house.runs_of(f"F3 {name}")) for name in INGRESS] == [1] * len(INGRESS)
@@ -94,7 +96,12 @@ def test_a_killed_reconciler_is_made_up_for_by_the_next(house: House) -> None:
     eventually(lambda: house.call("F1 reconciler").status == "transcribing", 60)
     house.kill("worker")
     time.sleep(house.settings.lease_seconds + 1)
-    for name in RECONCILER:
+    for name in REQUEUE:
         assert house.act("reconcile", f"{name}=kill@1") == KILLED, name
+    house.prefect("/flow_runs/bulk_delete", {"flow_runs": {"tags": {"all_": ["call:F1 reconciler"]}}})
+    for name in RENEW:
+        assert house.act("reconcile", f"{name}=kill@1") == KILLED, name
+    time.sleep(GRACE_SECONDS)  # a call that has no run may be the ingress's to start
+    assert house.act("reconcile") == 0
     house.start("worker")
     assert house.wait("F1 reconciler")[0].status == "done"

@@ -8,6 +8,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from core import clock
@@ -77,11 +78,11 @@ def test_the_worker_sweeps_its_home(settings: Settings, monkeypatch: pytest.Monk
     monkeypatch.setenv("ROP_HOME", str(settings.root))
     monkeypatch.setenv("ROP_STORAGE_URL", settings.audio_url)
     left = [part(settings, "old", TWO_DAYS), copy(settings, "old", TWO_DAYS)]
-    step_results.folder(settings).mkdir(parents=True)
-    left.append(step_results.folder(settings) / "old")
-    left[-1].touch()
-    aged(left[-1], timedelta(days=30))
+    monkeypatch.setenv("ROP_RESULT_KEEP_SECONDS", "0.001")
+    steps, root = fsspec.core.url_to_fs(step_results.url(settings))
+    steps.pipe_file(f"{root}/old", b"quote")
     worker = ResidentWorker(settings.house_pool)
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(worker._tidy(), 2))
     assert not any(one.exists() for one in left)
+    assert not steps.exists(f"{root}/old")
