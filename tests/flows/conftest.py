@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -15,10 +17,14 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, te
 from prefect.states import Scheduled
 
 from bench._house import House
+from checklists.definitions import Checklist, Table
+from checklists.findings import Findings, TableFindings
+from checklists.transcript import Transcript
 from core.settings import Settings
 from db.engine import Database
 from flows.resident import result_storage
 from tasks import runtime as runtimes
+from tasks.engines.analyst import Context
 from tasks.prefect_api import PrefectApi
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
@@ -28,6 +34,28 @@ from tests.peers import prefect_server
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
         yield url
+
+
+@dataclass
+class Scripted:
+    """The embedded engine, which counts what it is asked and fails as it was told: once for every error in the list."""
+
+    runtime: Runtime
+    errors: dict[str, list[Exception]] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
+        self._count(checklist.id)
+        return self.runtime.analyst("rules").check(transcript, checklist, context)
+
+    def extract(self, transcript: Transcript, table: Table, context: Context) -> TableFindings:
+        self._count(table.id)
+        return self.runtime.analyst("rules").extract(transcript, table, context)
+
+    def _count(self, definition_id: str) -> None:
+        self.asked[definition_id] += 1
+        if self.errors.get(definition_id):
+            raise self.errors[definition_id].pop(0)
 
 
 class Worker:

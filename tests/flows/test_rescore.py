@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,41 +12,15 @@ from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from bench._house import CHECKLIST, TABLE, House
-from checklists.definitions import Checklist, Table
-from checklists.findings import Findings, TableFindings
-from checklists.transcript import Transcript
 from core import clock
 from core.errors import BadAudio, RopError, Unavailable
 from db import calls, results
 from flows.rescore import rescore_one, rescore_since
 from tasks import step_results
-from tasks.engines.analyst import Context
 from tasks.runtime import Runtime
-from tests.flows.conftest import Worker
+from tests.flows.conftest import Scripted, Worker
 
 pytestmark = pytest.mark.slow  # a server starts in ten seconds
-
-
-@dataclass
-class Scripted:
-    """The embedded engine, which counts what it is asked and fails as it was told: once for every error in the list."""
-
-    runtime: Runtime
-    errors: dict[str, list[Exception]] = field(default_factory=dict)
-    asked: Counter[str] = field(default_factory=Counter)
-
-    def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
-        self._count(checklist.id)
-        return self.runtime.analyst("rules").check(transcript, checklist, context)
-
-    def extract(self, transcript: Transcript, table: Table, context: Context) -> TableFindings:
-        self._count(table.id)
-        return self.runtime.analyst("rules").extract(transcript, table, context)
-
-    def _count(self, definition_id: str) -> None:
-        self.asked[definition_id] += 1
-        if self.errors.get(definition_id):
-            raise self.errors[definition_id].pop(0)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from db import calls, migrate
 from rop import automations, deploy
 from tasks import alerts, budget
 from tasks import runtime as runtimes
+from tasks.dispatch import try_draft
 from tasks.engines.analyst import Context
 from tasks.policy import RETRIED
 from tasks.prefect_api import LLM_LIMIT, NO_VARIABLES, PrefectApi, PrefectUnavailable
@@ -93,6 +94,24 @@ def test_everything_is_there_once(prefect: PrefectApi) -> None:
     assert len(deployments) == len({(one["flow_id"], one["name"]) for one in deployments}) >= 10
     scheduled = {one["description"] for one in deployments if one["schedules"]}
     assert len(scheduled) == 6
+
+
+def test_trials_that_go_on_leave_places_to_the_housekeeping(prefect: PrefectApi, deployed: Settings) -> None:
+    for number in range(4):
+        try_draft(prefect, f"trial-{number}")
+    given = _given(prefect, deployed)
+    assert len(given) == deployed.trials_at_once == 2
+    for run in given:
+        prefect.force(run, "RUNNING", "a test")
+    assert _given(prefect, deployed) == []
+    prefect.force(given[0], "COMPLETED", "a test")
+    assert len(_given(prefect, deployed)) == 1
+
+
+def _given(prefect: PrefectApi, settings: Settings) -> list[str]:
+    """The trials that free workers of the house would be given now."""
+    wanted = {"limit": 10, "work_queue_names": [settings.trial_queue]}
+    return [one["flow_run"]["id"] for one in prefect.request("POST", f"/work_pools/{settings.house_pool}/get_scheduled_flow_runs", wanted)]
 
 
 @pytest.mark.parametrize(("kind", "renewed"), [("resident", True), ("kubernetes", False)])

@@ -1,0 +1,61 @@
+"""A call that is taken up again, here or on another host: nothing that was paid for is paid again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench._house import CHECKLIST, TABLE, House
+from core.errors import Cancelled
+from core.settings import Settings
+from db import calls
+from flows.process_call import process_call
+from tasks import runtime as runtimes
+from tasks.runtime import Runtime
+from tests.flows.conftest import Scripted, Worker
+from tests.peers.asr_peer import AsrPeer, words_every
+from tests.peers.file_peer import FilePeer, serve
+
+pytestmark = pytest.mark.slow  # a server starts in ten seconds
+SAMPLE = Path(__file__).parents[2] / "samples" / "good_call.ogg"
+CHANNELS = 2
+
+
+@pytest.fixture
+def asr() -> Iterator[AsrPeer]:
+    with AsrPeer([words_every(0.5)]) as peer:
+        yield peer
+
+
+@pytest.fixture
+def shared(house: House, asr: AsrPeer, tmp_path: Path) -> Settings:
+    """What all hosts are told."""
+    told = {"asr_engine": "openai", "asr_url": asr.url, "storage_url": str(tmp_path / "shared"), "probe": "off"}
+    return house.settings.model_copy(update=told)
+
+
+def host(worker: Worker, shared: Settings, home: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker in a home of its own, with the same database and the same model."""
+    runtime = Runtime(shared.model_copy(update={"home": home}))
+    runtime.database = worker.runtime.database  # type: ignore[misc]
+    runtime._analysts["openai"] = worker.runtime._analysts["openai"]
+    monkeypatch.setattr(runtimes, "_current", runtime)
+    return Worker(runtime)
+
+
+def test_a_rerun_on_another_host_hears_and_asks_for_nothing_again(
+    house: House, worker: Worker, shared: Settings, asr: AsrPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = worker.runtime._analysts["openai"] = Scripted(worker.runtime, {TABLE: [Cancelled()]})
+    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.ogg"))
+        run = worker.run(process_call, call_id="c1")
+        assert host(worker, shared, tmp_path / "one", monkeypatch).work(process_call, run).is_cancelled()
+        assert host(worker, shared, tmp_path / "other", monkeypatch).work(process_call, run).is_completed()
+        assert len(crm.requests) == 1
+    assert len(asr.uploads) == CHANNELS
+    assert engine.asked == {CHECKLIST: 1, TABLE: 2}
+    with house.database.read() as session:
+        assert calls.get(session, "c1").status == "done"
