@@ -10,6 +10,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -112,8 +113,9 @@ def _handler(peer: AsrPeer) -> type[BaseHTTPRequestHandler]:
             self.send_response(say.status)
             for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **say.headers}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked was killed meanwhile
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
