@@ -31,10 +31,12 @@ def transcript_row(session: Session, call_id: str) -> TranscriptRow | None:
     return session.get(TranscriptRow, call_id)
 
 
-def refuse_unheard(session: Session, call_id: str) -> None:
-    """Raise `NotFound` for a call without a transcript."""
-    if transcript_row(session, call_id) is None:
+def heard(session: Session, call_id: str) -> TranscriptRow:
+    """The same; raises `NotFound` for a call without a transcript."""
+    row = transcript_row(session, call_id)
+    if row is None:
         raise NotFound("transcript_not_ready", ru="Расшифровки ещё нет.", en="There is no transcript yet.")
+    return row
 
 
 def transcript(session: Session, call_id: str) -> Transcript | None:

@@ -52,11 +52,9 @@ def work_left(runtime: Runtime, call_id: str, checklist_id: str | None, flow_run
     """
     with runtime.database.read() as session:
         call = calls.get(session, call_id)
-        results.refuse_unheard(session, call_id)
-        row = results.transcript_row(session, call_id)
+        row = results.heard(session, call_id)
         stored = rescores.stored(session, call_id, flow_run_id)
-        asked = [d for kind in KINDS for d in _routed(session, call, kind) if checklist_id in (None, d.id)]
-    assert row is not None  # noqa: S101  for the type checker: it was asked for above
+        asked = [d for d in _routed(session, call) if checklist_id in (None, d.id)]
     left = [d for d in asked if _name(definitions.kind_of(d), d.id) not in stored]
     return Work(left, f"{row.created_at.isoformat()} {row.swapped}", len(stored))
 
@@ -76,7 +74,7 @@ def store_results(runtime: Runtime, call_id: str, judged: Sequence[Judgement], f
     at = clock.now()
     with runtime.database.begin() as session:
         call = calls.hold(session, call_id)
-        results.refuse_unheard(session, call_id)  # what quotes an erased text must not be stored
+        results.heard(session, call_id)  # what quotes an erased text must not be stored
         stored = rescores.stored(session, call_id, flow_run_id)
         new = [one for one in judged if _name(one.kind, one.definition_id) not in stored]
         if not new:
@@ -99,9 +97,9 @@ def _name(kind: definitions.Kind, definition_id: str) -> str:
     return f"{kind}:{definition_id}"
 
 
-def _routed(session: Session, call: Call, kind: definitions.Kind) -> list[Definition]:
+def _routed(session: Session, call: Call) -> list[Definition]:
     offices = directory.offices_at(session, call.manager_id, call.received_at)
-    return definitions.routed(session, kind, call.deal_stage_id, offices, call.manager_id)
+    return [d for kind in KINDS for d in definitions.routed(session, kind, call.deal_stage_id, offices, call.manager_id)]
 
 
 @task(name="judge", task_run_name="judge {definition_id}", **RESUMABLE, **RETRIED)

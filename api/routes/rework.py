@@ -28,7 +28,7 @@ def rescore(context: Ctx, _caller: RequiredKey, call_id: CallId, sent: Annotated
     """Оценивает звонок заново по действующим версиям; прежние результаты сохраняются."""
     with context.database.read() as session:
         calls.get(session, call_id)
-        results.refuse_unheard(session, call_id)
+        results.heard(session, call_id)
         if sent.checklist_id is not None:
             definitions.load(session, "checklist", sent.checklist_id)
     _judge_again(context, call_id, sent.checklist_id)
