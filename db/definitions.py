@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from checklists.definitions import Checklist, Definition, Route, Table
 from core.errors import NotFound
-from db.models import DefinitionRow, DefinitionVersion
+from db import directory
+from db.models import Call, DefinitionRow, DefinitionVersion
 from db.upsert import insert_or_ignore
 
 Kind = Literal["checklist", "table"]
@@ -116,6 +117,13 @@ def versions(session: Session, kind: Kind, definition_id: str) -> list[Definitio
     """All versions, newest first."""
     mine = (DefinitionVersion.kind == kind, DefinitionVersion.definition_id == definition_id)
     return list(session.scalars(select(DefinitionVersion).where(*mine).order_by(DefinitionVersion.number.desc())))
+
+
+def judging(session: Session, call: Call) -> list[Definition]:
+    """The active definitions that this call is judged by, the checklists first."""
+    offices = directory.offices_at(session, call.manager_id, call.received_at)
+    kinds: tuple[Kind, ...] = ("checklist", "table")
+    return [d for kind in kinds for d in routed(session, kind, call.deal_stage_id, offices, call.manager_id)]
 
 
 def routed(session: Session, kind: Kind, deal_stage: str, offices: Collection[str], manager: str) -> list[Definition]:

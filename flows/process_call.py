@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.exceptions import Abort
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
-from db import calls, definitions, directory
+from db import calls, definitions
+from db.definitions import kind_of
 from tasks import lease as leases
 from tasks import runtime as runtimes
 from tasks.cards import show_card
@@ -82,24 +81,12 @@ def _refuse_poison(runtime: Runtime, lease: Lease) -> None:
         raise calls.TooManyRuns(runs=broken)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    kind: definitions.Kind
-    definition_id: str
-    version: str
-    answer: PrefectFuture[dict[str, Any]]
-
-
 def _judge(runtime: Runtime, lease: Lease) -> list[Judgement]:
     """Every checklist and table that this call is routed to; one that fails does not stop the others."""
-    call = lease.call
     with runtime.database.read() as session:
-        offices = directory.offices_at(session, call.manager_id, call.received_at)
-        checklists = definitions.routed(session, "checklist", call.deal_stage_id, offices, call.manager_id)
-        tables = definitions.routed(session, "table", call.deal_stage_id, offices, call.manager_id)
-    asked = [_Asked("checklist", c.id, c.version, score.submit(call.call_id, c.id, c.version)) for c in checklists]
-    asked += [_Asked("table", t.id, t.version, extract.submit(call.call_id, t.id, t.version)) for t in tables]
-    return [judgement(one.kind, one.definition_id, one.version, one.answer.result(raise_on_failure=False)) for one in asked]
+        asked = definitions.judging(session, lease.call)
+    answers = [(score if kind_of(d) == "checklist" else extract).submit(lease.call.call_id, d.id, d.version) for d in asked]
+    return [judgement(d, answer.result(raise_on_failure=False)) for d, answer in zip(asked, answers, strict=True)]
 
 
 def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:

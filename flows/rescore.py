@@ -73,7 +73,7 @@ def rescore(runtime: Runtime, call_id: str, checklist_id: str | None, *, webhook
     """New results of one call; how many this run has stored. What could not be judged raises `NotJudged` when the others are stored."""
     work = work_left(runtime, call_id, checklist_id, str(flow_run.id))
     answers = [judge.submit(call_id, kind_of(d), d.id, d.version, work.heard) for d in work.asked]
-    judged = [judgement(kind_of(d), d.id, d.version, a.result(raise_on_failure=False)) for d, a in zip(work.asked, answers, strict=True)]
+    judged = [judgement(d, a.result(raise_on_failure=False)) for d, a in zip(work.asked, answers, strict=True)]
     good = [one for one in judged if one.error is None]
     if good:
         store(call_id, good, webhooks)

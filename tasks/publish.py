@@ -9,11 +9,13 @@ from typing import Any
 from prefect import task
 from sqlalchemy.orm import Session
 
+from checklists.definitions import Definition
 from checklists.results import ChecklistResult, TableResult
 from core import clock
 from core.errors import Cancelled, LeaseLost, RopError, as_rop
 from core.failpoints import failpoint
 from db import calls, definitions, deliveries, endpoints, keys, results
+from db.definitions import kind_of
 from db.models import Call, Endpoint, Result
 from tasks import payloads
 from tasks import runtime as runtimes
@@ -35,13 +37,14 @@ class Judgement:
     error: RopError | None = None
 
 
-def judgement(kind: results.Kind, definition_id: str, version: str, answer: dict[str, Any] | Exception) -> Judgement:
+def judgement(definition: Definition, answer: dict[str, Any] | Exception) -> Judgement:
     """What the step of one definition came to; raises what ends the whole run: the call is another's, or a person cancelled."""
     if isinstance(answer, LeaseLost | Cancelled):
         raise answer
+    named = (kind_of(definition), definition.id, definition.version)
     if isinstance(answer, Exception):
-        return Judgement(kind, definition_id, version, error=as_rop(answer))
-    return Judgement(kind, definition_id, version, content=answer)
+        return Judgement(*named, error=as_rop(answer))
+    return Judgement(*named, content=answer)
 
 
 def publish_results(runtime: Runtime, lease: Lease, judged: list[Judgement]) -> None:

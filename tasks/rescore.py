@@ -8,21 +8,17 @@ from typing import Any, ClassVar
 
 from prefect import task
 from prefect.runtime import flow_run
-from sqlalchemy.orm import Session
 
 from checklists.definitions import Definition
 from core import clock
 from core.errors import PermanentError
-from db import calls, definitions, directory, outbox, rescores, results
-from db.models import Call
+from db import calls, definitions, outbox, rescores, results
 from tasks import runtime as runtimes
 from tasks.extract import extract_table
 from tasks.policy import RESUMABLE, RETRIED
 from tasks.publish import Judgement, save
 from tasks.runtime import Runtime
 from tasks.score import score_call
-
-KINDS: tuple[definitions.Kind, ...] = ("checklist", "table")
 
 
 class NotJudged(PermanentError):
@@ -54,7 +50,7 @@ def work_left(runtime: Runtime, call_id: str, checklist_id: str | None, flow_run
         call = calls.get(session, call_id)
         row = results.heard(session, call_id)
         stored = rescores.stored(session, call_id, flow_run_id)
-        asked = [d for d in _routed(session, call) if checklist_id in (None, d.id)]
+        asked = [d for d in definitions.judging(session, call) if checklist_id in (None, d.id)]
     left = [d for d in asked if _name(definitions.kind_of(d), d.id) not in stored]
     return Work(left, f"{row.created_at.isoformat()} {row.swapped}", len(stored))
 
@@ -95,11 +91,6 @@ def refuse_failures(judged: Sequence[Judgement]) -> None:
 
 def _name(kind: definitions.Kind, definition_id: str) -> str:
     return f"{kind}:{definition_id}"
-
-
-def _routed(session: Session, call: Call) -> list[Definition]:
-    offices = directory.offices_at(session, call.manager_id, call.received_at)
-    return [d for kind in KINDS for d in definitions.routed(session, kind, call.deal_stage_id, offices, call.manager_id)]
 
 
 @task(name="judge", task_run_name="judge {definition_id}", **RESUMABLE, **RETRIED)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from checklists.definitions import Definition
 from core import clock
 from core.errors import PermanentError
-from db import calls
+from db import calls, definitions
 from db.calls import NewCall
 from db.definitions import kind_of
 from tasks import lease as leases
 from tasks import rescore
 from tasks.download import fetched
 from tasks.lease import Lease
-from tasks.publish import Judgement, publish_failure, publish_results
+from tasks.publish import Judgement, judgement, publish_failure, publish_results
 from tasks.runtime import Runtime
 from tasks.transcribe import transcribe_call
 from tests.faults.house import House
@@ -43,7 +43,7 @@ def finish(house: House, call_id: str, claimed: Lease) -> None:
             transcribe_call(runtime, call_id, lease.progress)
             lease.enter("analysing", 60)
             with house.database.read() as session:
-                asked = [d for kind in rescore.KINDS for d in rescore._routed(session, lease.call, kind)]
+                asked = definitions.judging(session, lease.call)
             publish_results(runtime, lease, [_judged(runtime, call_id, definition) for definition in asked])
         except PermanentError as error:
             publish_failure(runtime, lease, error)
@@ -51,4 +51,4 @@ def finish(house: House, call_id: str, claimed: Lease) -> None:
 
 def _judged(runtime: Runtime, call_id: str, definition: Definition) -> Judgement:
     named = (kind_of(definition), definition.id, definition.version)
-    return Judgement(*named, content=rescore.judge_call(runtime, call_id, *named))
+    return judgement(definition, rescore.judge_call(runtime, call_id, *named))
