@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
     llm_temperature: float | None = Field(0.0, description="Sampling temperature; empty leaves it out for reasoning models.")
     llm_per_minute: int | None = Field(
-        None, description="Checklists and tables sent to that server a minute by all workers; empty: no limit."
+        None, description="Requests to that server a minute by all workers together, repairs and retries included; empty: no limit."
     )
     time_zone: str = Field("Europe/Moscow", description="Zone in which spoken dates such as «завтра» are understood.")
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, partial
 
 from core import settings as settings_module
 from core.errors import Cancelled, LeaseLost
@@ -55,7 +55,7 @@ class Runtime:
         chosen = self.settings.analyst_engine if name == "default" else name
         with self._building:
             if chosen not in self._analysts:
-                self._analysts[chosen] = _within_budget(self.settings, chosen)
+                self._analysts[chosen] = analyst.build(self.settings, chosen, _turn(self.settings))
             return self._analysts[chosen]
 
     def check_cancelled(self, flow_run_id: str) -> None:
@@ -83,13 +83,12 @@ class Runtime:
         return lease
 
 
-def _within_budget(settings: Settings, name: str) -> analyst.Analyst:
-    engine = analyst.build(settings, name)
-    if name != "openai" or settings.llm_per_minute is None:
-        return engine
-    from tasks.budget import Budgeted  # Prefect is imported for those who need it
+def _turn(settings: Settings) -> analyst.Turn:
+    if settings.llm_per_minute is None:
+        return analyst.at_once
+    from tasks.budget import wait_for_turn  # Prefect is imported for those who need it
 
-    return Budgeted(engine, settings.analyse_seconds)
+    return partial(wait_for_turn, settings.analyse_seconds)
 
 
 _held: ContextVar[Lease | None] = ContextVar("lease", default=None)  # Prefect runs tasks in a copy of their flow's context

@@ -13,8 +13,6 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from prefect.settings import Settings as PrefectSettings
 
 from checklists.definitions import Checklist
-from checklists.findings import Findings
-from checklists.transcript import Transcript
 from core import clock
 from core.errors import PermanentError, RateLimited
 from core.settings import Settings
@@ -28,6 +26,8 @@ from tasks.policy import RETRIED
 from tasks.prefect_api import LLM_LIMIT, NO_VARIABLES, PrefectApi, PrefectUnavailable
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
+from tests.peers.llm_peer import LlmPeer, answer, good
+from tests.peers.talks import sale
 from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import WebhookPeer
 
@@ -45,7 +45,7 @@ def chat() -> Iterator[WebhookPeer]:
 def deployed(tmp_path_factory: pytest.TempPathFactory, chat: WebhookPeer) -> Iterator[Settings]:
     """The settings of a server that was deployed to twice."""
     home = tmp_path_factory.mktemp("prefect")
-    wanted = Settings(home=home, prefect_auth=LOGIN, alert_url=chat.url("/alerts"), llm_per_minute=60)  # type: ignore[arg-type]
+    wanted = Settings(home=home, prefect_auth=LOGIN, alert_url=chat.url("/alerts"), llm_per_minute=60)
     with prefect_server.running(home, wanted) as url:
         settings = wanted.model_copy(update={"prefect_api_url": url})
         environment = deploy.client_environment(settings) | {"PREFECT_HOME": str(home)}
@@ -161,35 +161,25 @@ def test_without_an_address_there_are_no_alerts(deployed: Settings, prefect: Pre
     assert [one["name"] for one in prefect.request("POST", "/automations/filter", {"limit": 200})] == ["a person's own"]
 
 
-class Counting:
-    """An analyst that only counts."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
-        self.asked += 1
-        return None  # type: ignore[return-value]
-
-
 @pytest.mark.usefixtures("client_settings")
-def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: PrefectApi) -> None:
+def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: PrefectApi, settings: Settings) -> None:
     prefect.ensure_rate(LLM_LIMIT, 60)
-    analyst = Counting()
-    limited = budget.Budgeted(analyst, 60)  # type: ignore[arg-type]
-    started = clock.monotonic()
-    for _ in range(8):
-        limited.check(None, None, None)  # type: ignore[arg-type]
-    assert analyst.asked == 8
+    checklist = Checklist.model_validate(
+        {"id": "a", "name": "А", "stages": [{"id": "s", "name": "С", "criteria": [{"id": "c", "ask": "Поздоровался"}]}]}
+    )
+    with LlmPeer(replies=[answer("не JSON"), good()] * 4) as peer:
+        limited = Runtime(settings.model_copy(update={"llm_url": peer.url, "llm_per_minute": 60})).analyst("openai")
+        started = clock.monotonic()
+        for _ in range(4):
+            limited.check(sale(), checklist, Context(at=clock.now()))
+    assert len(peer.asked) == 8, "each of the four questions was asked twice"
     assert clock.monotonic() - started >= 2, "five at once, then one a second"
 
 
 @pytest.mark.usefixtures("client_settings")
 def test_a_budget_that_nobody_made_stops_nothing(prefect: PrefectApi) -> None:
     prefect.request("DELETE", f"/v2/concurrency_limits/{LLM_LIMIT}")
-    analyst = Counting()
-    budget.Budgeted(analyst, 60).check(None, None, None)  # type: ignore[arg-type]
-    assert analyst.asked == 1
+    budget.wait_for_turn(60)
 
 
 @pytest.mark.usefixtures("client_settings")

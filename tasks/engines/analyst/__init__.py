@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +22,13 @@ class Context:
     manager_names: tuple[str, ...] = field(default=())
 
 
+Turn = Callable[[], None]  # returns when a model may be asked
+
+
+def at_once() -> None:
+    """The turn of who may always ask."""
+
+
 class Analyst(Protocol):
     """Never quotes and never adds up: `checklists.finalise` does. Thread-safe.
 
@@ -34,12 +42,15 @@ class Analyst(Protocol):
         """A value, or None with a reason, for every field."""
 
 
-def build(settings: Settings, name: str | None = None) -> Analyst:
-    """The engine called `name` (`rules` or `openai`), or the one the settings choose. Heavy imports happen here alone."""
+def build(settings: Settings, name: str | None = None, turn: Turn = at_once) -> Analyst:
+    """The engine called `name` (`rules` or `openai`), or the one the settings choose; a model is asked nothing before its `turn`.
+
+    Heavy imports happen here alone.
+    """
     if (name or settings.analyst_engine) == "openai":
         from tasks.engines.analyst.openai import OpenAIAnalyst
 
-        return OpenAIAnalyst(settings)
+        return OpenAIAnalyst(settings, turn)
     from tasks.engines.analyst.rules import RulesAnalyst
 
     return RulesAnalyst(settings)

@@ -15,7 +15,7 @@ from checklists.findings import FieldFinding, Findings, StageFinding, TableFindi
 from checklists.transcript import Transcript
 from checklists.values import NOT_SAID
 from core.settings import Settings
-from tasks.engines.analyst import Context
+from tasks.engines.analyst import Context, Turn, at_once
 from tasks.engines.analyst.openai import fields, forms, prompt, verdicts
 from tasks.engines.analyst.openai.case import Case, case
 from tasks.engines.analyst.openai.errors import BadAnswer
@@ -29,9 +29,9 @@ from tasks.engines.analyst.openai.verdicts import Judged
 class OpenAIAnalyst:
     """`Analyst` over the server at `llm_url`; thread-safe. Raises the errors of `openai.errors` and of `core.errors`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, turn: Turn = at_once) -> None:
         self._settings = settings
-        self._server = Server(settings)
+        self._server = Server(settings, turn)
         self._secret = secrets.token_bytes(32)
 
     def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:

@@ -16,6 +16,7 @@ from core.errors import RateLimited, RopError, Unavailable
 from core.http import retry_after
 from core.settings import Settings
 from core.transport import unreachable
+from tasks.engines.analyst import Turn
 from tasks.engines.analyst.openai import reply
 from tasks.engines.analyst.openai.abilities import Abilities, Complaint, Learned, complaint, context_exceeded, short_code
 from tasks.engines.analyst.openai.errors import BadAnswer, KeyRefused, NotConfigured, PromptTooLong, QuotaSpent, RequestRefused
@@ -30,10 +31,11 @@ Messages = list[ChatCompletionMessageParam]
 
 
 class Server:
-    """Questions to `llm_url`; thread-safe. Raises `NotConfigured` without an address."""
+    """Questions to `llm_url`, each request in its `turn`; thread-safe. Raises `NotConfigured` without an address."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, turn: Turn) -> None:
         self._settings = settings
+        self._turn = turn
         self._client = _client(settings)
         self._host = self._client.base_url.host
         # The library insists on a key; a server without one must not see a made-up one.
@@ -72,6 +74,7 @@ class Server:
 
     def _post(self, messages: Messages, form: Form[A], abilities: Abilities, meter: Meter) -> Completion:
         """One request; raises `openai.APIStatusError` and the errors of the tree."""
+        self._turn()
         started = clock.monotonic()
         meter.requests += 1
         try:
