@@ -54,6 +54,15 @@ POINTS = frozenset(
         "reconcile.before_requeue",
         "reconcile.after_requeue",
         "reconcile.after_unlink",
+        "drain.before_requeue",
+        "drain.after_requeue",
+        "rescore.before_store",
+        "rescore.after_store",
+        "forget.after_commit",
+        "forget.after_recording",
+        "forget.after_runs",
+        "retention.after_file",
+        "retention.after_texts",
     }
 )
 _ARMING = re.compile(r"(?P<name>[\w.]+)=(?P<action>kill|raise|sleep)(?::(?P<seconds>[\d.]+))?(?:@(?P<at>\d+))?")

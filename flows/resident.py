@@ -41,6 +41,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core import allocator, clock, ids, logging
 from core import settings as settings_module
 from core.errors import Cancelled, RopError
+from core.failpoints import failpoint
 from core.settings import Settings
 from db import recovery
 from db.models import Call
@@ -301,7 +302,9 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         with anyio.move_on_after(REQUEUE_SECONDS):
             for flow_run_id, call_id in left.items():
                 with suppress(httpx.HTTPError, PrefectException, SQLAlchemyError):
+                    failpoint("drain.before_requeue")
                     await self._resume(flow_run_id, call_id, "Воркер остановлен, запуск возвращён в очередь.")
+                    failpoint("drain.after_requeue")
         if self.running:
             # Threads inside a native decoder cannot be interrupted; everything they would do is fenced by now.
             os._exit(0)

@@ -12,6 +12,7 @@ import structlog
 
 from core import clock, ids
 from core.errors import NotFound, TransientError
+from core.failpoints import failpoint
 from core.settings import Settings
 from core.storage import Storage
 from db import calls, erasure
@@ -34,6 +35,7 @@ def forget(database: Database, settings: Settings, prefect: PrefectApi, call_id:
     """
     with database.begin() as session:
         removal = calls.forget(session, call_id, clock.now(), actor)
+    failpoint("forget.after_commit")
     _finish(database, settings, prefect, removal)
 
 
@@ -53,7 +55,9 @@ def _finish(database: Database, settings: Settings, prefect: PrefectApi, removal
     try:
         if removal.recording:
             _remove_recording(database, settings, removal.call_id)
+            failpoint("forget.after_recording")
         clean = _remove_runs(database, settings, prefect, removal)
+        failpoint("forget.after_runs")
     except (TransientError, OSError) as error:
         log.warning("removal_waits", call_id=removal.call_id, error=getattr(error, "reason", type(error).__name__))
         return False

@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from checklists.definitions import Definition
 from core import clock
 from core.errors import PermanentError
+from core.failpoints import failpoint
 from db import calls, definitions, outbox, rescores, results
 from tasks import runtime as runtimes
 from tasks.extract import extract_table
@@ -107,4 +108,6 @@ def judge(call_id: str, kind: definitions.Kind, definition_id: str, version: str
 @task(name="store", task_run_name="store {call_id}", **RETRIED)
 def store(call_id: str, judged: Sequence[Judgement], webhooks: bool) -> None:
     """Publish what could be judged."""
+    failpoint("rescore.before_store")
     store_results(runtimes.current(), call_id, judged, str(flow_run.id), webhooks=webhooks)
+    failpoint("rescore.after_store")

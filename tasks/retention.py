@@ -12,6 +12,7 @@ from itertools import islice
 import structlog
 
 from core import clock
+from core.failpoints import failpoint
 from core.settings import Settings
 from core.storage import Entry, Storage
 from db import audit, erasure
@@ -83,6 +84,7 @@ def delete_texts(database: Database, before: datetime) -> int:
             erasure.erase_texts(session, old, clock.now())
         if not old:
             return count
+        failpoint("retention.after_texts")
         count, after = count + len(old), old[-1]
 
 
@@ -109,6 +111,7 @@ def _delete_recording(database: Database, storage: Storage, call_id: str, before
         if row is None:
             return False
         storage.delete(row.path)
+        failpoint("retention.after_file")
         row.deleted_at = clock.now()
     return True
 

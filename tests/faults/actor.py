@@ -1,7 +1,7 @@
 """Housekeeping in a process of its own, settings from the environment.
 
 python -m tests.faults.actor reconcile      does it once
-python -m tests.faults.actor serve          a line `load ARMING` or `deliver ARMING` is done by a child; the answer is its exit code
+python -m tests.faults.actor serve          a line `load ARMING` (or another of `WORKS`) is done by a child; its exit code is the answer
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Callable
 from core import failpoints, logging
 from core import settings as settings_module
 from tasks.load import load_pending
+from tasks.retention import apply_retention
 from tasks.runtime import Runtime
 from tasks.webhooks import deliver_due
 
 WORKS: dict[str, Callable[[Runtime], object]] = {
     "load": lambda runtime: load_pending(runtime.database, runtime.settings),
     "deliver": lambda runtime: deliver_due(runtime.database, runtime.settings, runtime.http),
+    "retention": apply_retention,
 }
 
 

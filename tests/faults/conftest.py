@@ -14,7 +14,7 @@ from tests.faults.invariants import zombies
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house with its Prefect server and its API."""
-    with houses.running(tmp_path_factory.mktemp("house"), "api", max_attempts="50") as house:
+    with houses.running(tmp_path_factory.mktemp("house"), "api", max_attempts="50", keep_audio_days="30", keep_text_days="30") as house:
         yield house
 
 

@@ -115,7 +115,7 @@ class House:
         return self.processes.pop(name).wait(seconds)
 
     def act(self, work: str, armed: str = "") -> int:
-        """Run `load`, `deliver` or `reconcile` once, in a process of its own; its exit code."""
+        """Run `load`, `deliver`, `retention` or `reconcile` once, in a process of its own; its exit code."""
         if work == "reconcile":
             self.start("actor", armed)
             return self.died("actor", RECONCILE_SECONDS)
@@ -145,6 +145,11 @@ class House:
         if answer.status_code == 200:
             self.accepted.append(call_id)
         return answer
+
+    def ask(self, method: str, path: str) -> httpx.Response:
+        """One request without a body to the API, with the key of the CRM."""
+        address = f"{self.addresses.api_url}/api/v1{path}"
+        return httpx.request(method, address, params={"apiKey": self.key}, trust_env=False, timeout=60)
 
     def call(self, call_id: str) -> Call:
         with self.database.read() as session:

@@ -12,6 +12,10 @@ CATALOGUE = {
     "F1 killed at every step": (
         "faults/test_kills.py::test_a_worker_killed_at_every_step_loses_and_repeats_nothing",
         "faults/test_kills.py::test_a_killed_reconciler_is_made_up_for_by_the_next",
+        "faults/test_kills.py::test_a_worker_killed_in_its_drain_leaves_its_call_to_the_next",
+        "faults/test_kills.py::test_a_killed_rescoring_gives_one_new_result",
+        "faults/test_kills.py::test_a_killed_deletion_leaves_nothing_in_the_end",
+        "faults/test_kills.py::test_a_killed_retention_is_made_up_for_by_the_next",
         "faults/test_loader_kills.py::test_a_loader_killed_at_every_step_loses_and_repeats_nothing",
     ),
     "F2 killed worker, killed house": (

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 
-from core import failpoints
+from core import failpoints, ids
+from db import calls, erasure, results
 from tasks.recovery import GRACE_SECONDS
 from tests.faults.house import KILLED, House
 from tests.peers.waiting import eventually
@@ -43,12 +47,17 @@ WAY = (
 INGRESS = ("accept.after_commit", "trigger.before_start", "trigger.after_start", "trigger.after_mark")
 REQUEUE = ("reconcile.before_requeue", "reconcile.after_requeue")
 RENEW = ("reconcile.after_unlink",)
+DRAIN = ("drain.before_requeue", "drain.after_requeue")
+RESCORE = ("rescore.before_store", "rescore.after_store")
+FORGET = ("forget.after_commit", "forget.after_recording", "forget.after_runs")
+RETENTION = ("retention.after_file", "retention.after_texts")
+LOOPS = (*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *DRAIN, *RESCORE, *FORGET, *RETENTION)
 CLIPS = 2  # the recogniser is asked once a channel
 
 
 def test_every_failpoint_belongs_to_one_loop() -> None:
     elsewhere = {name for name in failpoints.POINTS if name.startswith(("load.", "reports."))}
-    assert sorted((*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *elsewhere)) == sorted(failpoints.POINTS)
+    assert sorted((*LOOPS, *elsewhere)) == sorted(failpoints.POINTS)
 
 
 def test_a_worker_killed_at_every_step_loses_and_repeats_nothing(house: House, record_property: Callable[[str, object], None]) -> None:
@@ -93,7 +102,7 @@ def test_a_call_is_kept_when_the_api_dies_after_the_commit(house: House) -> None
 def test_a_killed_reconciler_is_made_up_for_by_the_next(house: House) -> None:
     house.start("worker", "transcribe.before_store=sleep:600@1")
     house.upload("F1 reconciler")
-    eventually(lambda: house.call("F1 reconciler").status == "transcribing", 60)
+    eventually(partial(hears, house, "F1 reconciler"), 60)
     house.kill("worker")
     time.sleep(house.settings.lease_seconds + 1)
     for name in REQUEUE:
@@ -105,3 +114,85 @@ def test_a_killed_reconciler_is_made_up_for_by_the_next(house: House) -> None:
     assert house.act("reconcile") == 0
     house.start("worker")
     assert house.wait("F1 reconciler")[0].status == "done"
+
+
+def hears(house: House, call_id: str) -> bool:
+    return house.call(call_id).status == "transcribing"
+
+
+def all_ended(house: House, call_id: str) -> bool:
+    return {run["state_type"] for run in house.runs_of(call_id)} == {"COMPLETED"}
+
+
+def test_a_worker_killed_in_its_drain_leaves_its_call_to_the_next(house: House) -> None:
+    for name in DRAIN:
+        house.start("worker", f"transcribe.before_store=sleep:600@1,{name}=kill@1")
+        house.upload(f"F1 {name}")
+        eventually(partial(hears, house, f"F1 {name}"), 60)
+        house.processes["worker"].terminate()
+        assert house.died("worker") == KILLED, name
+    house.start("worker")
+    assert [call.status for call in house.wait(*(f"F1 {name}" for name in DRAIN))] == ["done"] * len(DRAIN)
+
+
+def test_a_killed_rescoring_gives_one_new_result(house: House) -> None:
+    house.start("worker")
+    house.upload("F1 rescored")
+    house.wait("F1 rescored")
+    house.stop("worker")
+    for revision, name in enumerate(RESCORE, 2):
+        house.start("worker", f"{name}=kill@1")
+        assert house.ask("POST", "/calls/F1 rescored/rescore").status_code == 200
+        assert house.died("worker") == KILLED, name
+        house.start("worker")
+        eventually(partial(all_ended, house, "F1 rescored"), 90)
+        house.stop("worker")
+        with house.database.read() as session:
+            judged = [*results.current(session, "F1 rescored", "checklist"), *results.current(session, "F1 rescored", "table")]
+        assert [row.revision for row in judged] == [revision] * 2
+
+
+def test_a_killed_deletion_leaves_nothing_in_the_end(house: House) -> None:
+    house.start("worker")
+    call_ids = [f"F1 {name}" for name in FORGET]
+    for call_id in call_ids:
+        house.upload(call_id)
+    house.wait(*call_ids)
+    house.settle()
+    house.stop("api")
+    for name in FORGET:
+        house.start("api", f"{name}=kill@1")
+        house.ready("api")
+        with suppress(httpx.HTTPError):
+            house.ask("DELETE", f"/calls/F1 {name}")
+        assert house.died("api") == KILLED, name
+        house.accepted.remove(f"F1 {name}")
+    house.start("api")
+    house.ready("api")
+    assert house.act("retention") == 0
+    for call_id in call_ids:
+        assert house.ask("GET", f"/calls/{call_id}").status_code == 404
+        assert house.runs_of(call_id) == []
+        assert list(Path(house.settings.audio_url).glob(f"*{ids.stable_id('rec', call_id)}*")) == []
+    with house.database.read() as session:
+        assert erasure.removals(session, 10) == []
+
+
+def test_a_killed_retention_is_made_up_for_by_the_next(house: House) -> None:
+    house.start("worker")
+    house.upload("F1 old")
+    house.wait("F1 old")
+    house.settle()
+    with house.database.begin() as session:
+        calls.get(session, "F1 old").received_at -= timedelta(days=40)
+    for name in RETENTION:
+        assert house.act("retention", f"{name}=kill@1") == KILLED, name
+    assert house.act("retention") == 0
+    with house.database.read() as session:
+        recording, transcript = results.recording(session, "F1 old"), results.transcript_row(session, "F1 old")
+        assert erasure.removals(session, 10) == []
+    assert recording is not None
+    assert recording.deleted_at is not None
+    assert transcript is None
+    assert not Path(house.settings.audio_url, recording.path).exists()
+    assert house.runs_of("F1 old") == []
