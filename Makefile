@@ -30,7 +30,7 @@ down: $(STAMP)  ## Stop a stack that runs in the background: HOME_DIR=var/demo
 
 test: $(STAMP)  ## All tests; installs Chromium for those of the pages where it may
 	@$(BIN)/python -m scripts.browser
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -rs $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -rs $(ARGS)
 
 lint: $(STAMP)  ## Format, lint, types, floors
 	@$(BIN)/ruff format --check $(CODE)

@@ -53,7 +53,7 @@ class House:
         self.settings = settings
         self.database = database
         self.runtime = Runtime(settings)
-        self.runtime.database = database  # type: ignore[misc]
+        self.runtime.database = database
         self.prefect = PrefectApi(settings)
 
     def call(self, call_id: str, priority: str = "live", at: datetime | None = None, *, started: bool = True) -> Call:
@@ -239,7 +239,7 @@ def test_a_run_whose_call_is_taken_while_it_works_says_so(house: House) -> None:
 
     def take(_peer: FilePeer, connection: socket.socket, _request: Request) -> None:
         house.change("c1", flow_run_id="another", lease_token="another")
-        _peer.listener.pause(10)
+        _peer.listener.pause(1)
         connection.close()
 
     with FilePeer({"/a.ogg": take}) as crm:
@@ -424,7 +424,7 @@ def test_a_worker_takes_up_what_it_should_be_at_and_leaves_what_was_asked_for(
 
 async def _lose(house: House, runs: dict[str, str], states: dict[str, str]) -> set[str]:
     async with ResidentWorker(house.settings.work_pool) as worker:
-        worker.runtime.database = house.database  # type: ignore[misc]
+        worker.runtime.database = house.database
         worker.running[UUID(runs["at work"])] = ""
         for name, run in runs.items():
             house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": f"{worker.name}:{worker.boot}"})
@@ -440,7 +440,7 @@ async def _lose(house: House, runs: dict[str, str], states: dict[str, str]) -> s
 
 async def _resume(house: House, call_ids: list[str]) -> None:
     async with ResidentWorker(house.settings.work_pool) as worker:
-        worker.runtime.database = house.database  # type: ignore[misc]
+        worker.runtime.database = house.database
         for call_id in call_ids:
             await worker._resume(UUID(house.stored(call_id).flow_run_id), call_id, "a test")
 
