@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from bench._house import PASSWORD
 from scripts.browser import ADVICE, find
@@ -28,6 +28,11 @@ class Seen:
     page: Page
     base: str
     trouble: list[str] = field(default_factory=list)
+
+    def dialog(self, dialog: Dialog) -> None:
+        """Note it and close it."""
+        self.trouble.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def open(self, path: str) -> Page:
         """Go there and wait until it is quiet."""
@@ -80,7 +85,7 @@ def visitor(chromium: Browser, base: str, role: str | None = "head", **options: 
     seen = Seen(page, base)
     page.on("console", lambda message: seen.trouble.append(f"console: {message.text}") if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: seen.trouble.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (seen.trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", seen.dialog)
     page.on("request", lambda asked: None if asked.url.startswith((base, "data:")) else seen.trouble.append(f"foreign: {asked.url}"))
     if role is not None:
         page.goto(f"{base}/sign-in")

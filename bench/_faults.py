@@ -72,7 +72,7 @@ def readers(settings: Settings, opens: int, processes: int = 2, seed: int = 1) -
     _disturb(settings, chance, 0)
     _load(settings)
     children = [_child(lambda: _read(settings, opens // processes)) for _ in range(processes)]
-    rounds, codes = 0, []
+    rounds, codes = 0, list[int]()
     while len(codes) < processes:
         rounds += 1
         _disturb(settings, chance, rounds)
@@ -177,4 +177,5 @@ def _settings(home: Path) -> Settings:
 
 if __name__ == "__main__":
     what, home, number = sys.argv[1:4]
-    print(json.dumps({"kills": kills, "readers": readers}[what](_settings(Path(home)), int(number))))
+    measure = kills if what == "kills" else readers
+    print(json.dumps(measure(_settings(Path(home)), int(number))))

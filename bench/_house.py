@@ -191,7 +191,7 @@ class House:
                 self.call(f"call_{day:02}_{number}", manager, at, kept, skipped, deal_stage_id=chance.choice(stages), deal_id=f"deal_{day}")
 
     def _judge(self, session, call_id: str, heard: Transcript, passed: Sequence[str], skipped: Sequence[str], at: datetime) -> None:  # type: ignore[no-untyped-def]
-        checklist, table = (definitions.load(session, kind, key) for kind, key in (("checklist", CHECKLIST), ("table", TABLE)))
+        checklist, table = definitions.load(session, "checklist", CHECKLIST), definitions.load(session, "table", TABLE)
         assert isinstance(checklist, Checklist)
         assert isinstance(table, Table)
         scored = finalise(call_id, heard, checklist, findings(checklist, passed, skipped), at + timedelta(seconds=24))
@@ -253,8 +253,7 @@ def talk(said: Sequence[str] = TALK) -> Transcript:
     """The transcript of lines that begin with «М: » or «К: »."""
     who = {"М": "manager", "К": "customer", "?": "unknown"}
     utterances = tuple(
-        Utterance(id=i, start=i * STEP + 0.5, end=(i + 1) * STEP, speaker=who[line[0]], text=line[3:])  # type: ignore[arg-type]
-        for i, line in enumerate(said)
+        Utterance(id=i, start=i * STEP + 0.5, end=(i + 1) * STEP, speaker=who[line[0]], text=line[3:]) for i, line in enumerate(said)
     )
     sides = ("manager", "customer")
     shares = dict.fromkeys(sides, 0.46)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -72,7 +73,7 @@ def running(home: Path, **settings: str) -> Iterator[Running]:
         process.wait(60)
 
 
-def _ready(home: Path, process: subprocess.Popen[bytes]) -> dict[str, object]:
+def _ready(home: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
     deadline = time.monotonic() + START_SECONDS
     while not (home / "stack.json").exists():
         if process.poll() is not None or time.monotonic() > deadline:

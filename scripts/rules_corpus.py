@@ -43,7 +43,7 @@ class Dialogue:
         utterances, at = [], 1.0
         for index, (speaker, text) in enumerate(zip(self.speakers, self.texts, strict=True)):
             end = at + 0.6 + SECONDS_A_WORD * len(text.split())
-            utterances.append(Utterance(id=index, start=at, end=end, speaker=speaker, text=text))  # type: ignore[arg-type]
+            utterances.append(Utterance(id=index, start=at, end=end, speaker=speaker, text=text))
             at = end + 0.5
         return Transcript(utterances=tuple(utterances), duration=at)
 
@@ -151,8 +151,8 @@ def figures(text: str) -> str:
 
 def noisy(text: str, rng: random.Random) -> str:
     """Lower case, no marks, figures as words, and a few of the mistakes of recognisers."""
-    words = re.sub(r"\d+", lambda m: num2words(int(m.group()), lang="ru"), text.lower())
-    words = re.sub(r"[^\w\s@-]|_", " ", words.replace("ё", "е")).replace(" - ", " ").split()
+    text = re.sub(r"\d+", lambda m: num2words(int(m.group()), lang="ru"), text.lower())
+    words = re.sub(r"[^\w\s@-]|_", " ", text.replace("ё", "е")).replace(" - ", " ").split()
     out: list[str] = []
     for word in words:
         roll = rng.random()

@@ -23,6 +23,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
+from tasks.engines.analyst.rules.phrases import DATA
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from checklists import loader
@@ -352,7 +354,7 @@ def readable(weights: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=acts.DATA / "weights.json")
+    parser.add_argument("--out", type=Path, default=DATA / "weights.json")
     parser.add_argument("--files", nargs="*", default=["train"])
     options = parser.parse_args()
     with threadpool_limits(1):  # several threads add up in any order, and the weights would differ in their last digits

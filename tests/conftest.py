@@ -55,4 +55,4 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a fresh home folder; loopback is open, because every peer of a test lives there."""
-    return Settings(home=tmp_path / "home", allowed_networks="127.0.0.1/32")  # type: ignore[arg-type]
+    return Settings(home=tmp_path / "home", allowed_networks="127.0.0.1/32")

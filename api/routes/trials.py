@@ -75,8 +75,8 @@ def _answer(row: Trial, language: str) -> TrialAnswer:
     ]
     return TrialAnswer(
         trial_id=row.trial_id,
-        status=row.status,  # type: ignore[arg-type]
-        kind=row.kind,  # type: ignore[arg-type]
+        status=row.status,
+        kind=row.kind,
         definition_id=row.definition_id,
         asked=len(row.call_ids),
         changes=[TrialChange(**asdict(flip)) for flip in flips(row.kind, outcomes)],

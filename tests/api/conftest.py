@@ -65,7 +65,7 @@ class Api:
 def build(home: Path, database: Database | None = None, **settings: Any) -> Iterator[Api]:
     """An API on `database` or on SQLite in `home`; no Prefect answers, and loopback is open for peers."""
     closed = "http://127.0.0.1:1/api"
-    given = {"home": home, "allowed_networks": "127.0.0.1/32", "prefect_api_url": closed, "probe": "off"}
+    given: dict[str, Any] = {"home": home, "allowed_networks": "127.0.0.1/32", "prefect_api_url": closed, "probe": "off"}
     made = Settings(**(given | settings))
     own = database or Database(made.db_url)
     migrate.upgrade(own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_large_body_is_413(api: Api) -> None:
     limit = api.settings.max_body_bytes
     assert post(api, content=b"x" * (limit + 1), headers=JSON).status_code == 413
 
-    def chunks():
+    def chunks() -> Iterator[bytes]:
         for _ in range(limit // 65536 + 1):
             yield b"x" * 65536
 

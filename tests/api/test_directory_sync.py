@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import select
 
@@ -84,7 +85,8 @@ def test_an_empty_list_cannot_close_everything(api: Api) -> None:
 
 
 def test_wrong_shapes(api: Api) -> None:
-    for body in ({"offices": "x"}, {"offices": {}}, {"offices": [1]}, {"offices": None}, {"offices": [OFFICE], "mode": "all"}):
+    offices: tuple[Any, ...] = ("x", {}, [1], None)
+    for body in (*({"offices": one} for one in offices), {"offices": [OFFICE], "mode": "all"}):
         assert api.post("/settings/offices-update", body).status_code == 400
     for manager in ({"manager_id": "m"}, MANAGER | {"name": "a\x00"}, MANAGER | {"surname": "x" * 201}):
         assert api.post("/settings/managers-update", {"managers": [manager]}).status_code == 400

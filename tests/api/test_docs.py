@@ -64,8 +64,8 @@ def furnish(server: Server) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    more = {"prefect_api_url": "http://127.0.0.1:1/api", "probe": "off", "rate_limit": "500", "allowed_networks": "127.0.0.1/32"}
-    with serve(tmp_path, **more) as running:
+    closed = "http://127.0.0.1:1/api"
+    with serve(tmp_path, prefect_api_url=closed, probe="off", rate_limit="500", allowed_networks="127.0.0.1/32") as running:
         furnish(running)
         yield running
 

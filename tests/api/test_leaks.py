@@ -35,7 +35,7 @@ def prefect() -> Iterator[PrefectPeer]:
 
 @pytest.fixture
 def server(tmp_path: Path, prefect: PrefectPeer) -> Iterator[Server]:
-    more = {"allowed_networks": "127.0.0.1/32", "probe_seconds": "0.3", "rate_limit": "1000", "log_level": "DEBUG"}
+    more: dict[str, Any] = {"allowed_networks": "127.0.0.1/32", "probe_seconds": "0.3", "rate_limit": "1000", "log_level": "DEBUG"}
     with serve(tmp_path, prefect_api_url=prefect.url, **more) as running:
         yield running
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -62,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, prefect: PrefectPeer) -> It
         yield running
 
 
-def curl(server: Server, command: str, *more: str) -> tuple[int, dict]:
+def curl(server: Server, command: str, *more: str) -> tuple[int, dict[str, Any]]:
     """Run a documented command with the real curl; the status and the body."""
     assert shutil.which("curl")
     arguments = shlex.split(command.replace("\\\n", " ").replace(BASE, server.url).replace(KEY, server.key))

@@ -41,8 +41,8 @@ def furnish(server: Server) -> None:
 
 
 def test_the_document_holds(tmp_path: Path) -> None:
-    more = {"rate_limit": "1000000", "probe": "off", "log_level": "WARNING"}
-    with PrefectPeer() as prefect, serve(tmp_path, prefect_api_url=prefect.url, **more) as server:
+    quiet = {"probe": "off", "log_level": "WARNING"}
+    with PrefectPeer() as prefect, serve(tmp_path, 1, prefect_api_url=prefect.url, rate_limit="1000000", **quiet) as server:
         furnish(server)
         command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml"), "--no-color"]
         command += ["run", f"{server.url}/openapi.json", "-H", f"X-API-Key: {server.key}", "-n", "20", "--continue-on-failure"]

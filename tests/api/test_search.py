@@ -25,7 +25,7 @@ def found(api: Api) -> Api:
         calls.accept(session, calls.NewCall("call_1", "mgr_001", "d", "s", "http://crm.invalid/a.mp3", key_id=None, started_at=AT), AT)
         token = calls.claim(session, "call_1", "run", AT, 60).token
         sides = ("manager", "customer")
-        lines = tuple(Utterance(id=i, start=10.0 * i, end=10.0 * i + 5, speaker=sides[i % 2], text=t) for i, t in enumerate(SAID))  # type: ignore[arg-type]
+        lines = tuple(Utterance(id=i, start=10.0 * i, end=10.0 * i + 5, speaker=sides[i % 2], text=t) for i, t in enumerate(SAID))
         heard = Transcript(duration=30, utterances=lines)
         row = TranscriptRow(call_id="call_1", engine="whisper", model="base", content=heard.model_dump(mode="json"), created_at=AT)
         row.peaks, row.text, row.swapped = [], heard.text, False

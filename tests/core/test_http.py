@@ -45,7 +45,7 @@ class Names:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", connect_seconds=1.0)  # type: ignore[arg-type]
+    return Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", connect_seconds=1.0)
 
 
 def body_of(http: Guarded, url: str, seconds: float = 5.0, **headers: str) -> bytes:
@@ -107,7 +107,7 @@ class TestAddresses:
             assert peer.listener.connections == 0
 
     def test_the_second_address_is_tried_when_the_first_does_not_answer(self, tmp_path: Path) -> None:
-        settings = Settings(home=tmp_path, allowed_networks="127.0.0.2/32,127.0.0.3/32")  # type: ignore[arg-type]
+        settings = Settings(home=tmp_path, allowed_networks="127.0.0.2/32,127.0.0.3/32")
         with FilePeer({"/a": serve(b"hello")}, OPEN) as peer:
             names = Names({"crm.test": [["127.0.0.3", OPEN]]})
             assert body_of(Guarded(settings, names), peer.url("/a", "crm.test")) == b"hello"
@@ -223,7 +223,11 @@ class TestDeadlines:
         assert time.monotonic() - begun < LATE
 
     def test_a_receiver_that_reads_nothing_is_cut_off_in_time(self, settings: Settings) -> None:
-        with Listener(lambda connection: read_head(connection) and listener.pause(60) and None, OPEN) as listener:
+        def unread(connection: socket.socket) -> None:
+            read_head(connection)
+            listener.pause(60)
+
+        with Listener(unread, OPEN) as listener:
             begun = time.monotonic()
             with pytest.raises(Unreachable) as caught:
                 Guarded(settings).post(listener.url, bytes(30_000_000), {}, Deadline(0.5))
@@ -239,7 +243,7 @@ class TestDeadlines:
         for one in waiting:
             one.setblocking(False)
             one.connect_ex((OPEN, port))
-        settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", connect_seconds=0.4)  # type: ignore[arg-type]
+        settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", connect_seconds=0.4)
         begun = time.monotonic()
         with pytest.raises(Unreachable):
             body_of(Guarded(settings), f"http://{OPEN}:{port}/", seconds=60)
@@ -416,7 +420,7 @@ class TestTls:
         authority = _certificate(tmp_path / "a.pem", "a.test")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tmp_path / "a.pem")
-        settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", ca_file=authority)  # type: ignore[arg-type]
+        settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", ca_file=authority)
         with FilePeer({"/a": serve(b"hello"), "/down": redirect("http://a.test/")}, OPEN, context) as peer:
             yield peer, settings
 

@@ -37,8 +37,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture(params=["folder", "memory", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """The same contract in a local folder and at fsspec URLs."""
-    url = {"folder": lambda: None, "memory": lambda: f"memory://{tmp_path.name}", "s3": lambda: request.getfixturevalue("bucket")}
-    return Storage(Settings(home=tmp_path / "home", storage_url=url[request.param]()))
+    url = (
+        request.getfixturevalue("bucket")
+        if request.param == "s3"
+        else {"folder": None, "memory": f"memory://{tmp_path.name}"}[request.param]
+    )
+    return Storage(Settings(home=tmp_path / "home", storage_url=url))
 
 
 def put(storage: Storage, path: str, content: bytes) -> None:

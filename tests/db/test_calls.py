@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -27,7 +27,7 @@ def accept(database: Database, call_id: str = "c1", **values: object) -> Call:
         return calls.accept(session, new_call(call_id, **values), NOW)
 
 
-def claim(database: Database, run: str = "run-1", at=NOW) -> calls.Claim:
+def claim(database: Database, run: str = "run-1", at: datetime = NOW) -> calls.Claim:
     with database.begin() as session:
         return calls.claim(session, "c1", run, at, 60)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -122,7 +123,7 @@ def test_a_removed_address_keeps_its_log_and_comes_back_with_another_secret(data
     [old] = secrets_at(database, endpoint_id, AT)
     with database.begin() as session:
         endpoint = endpoints.by_id(session, endpoint_id)
-        what = {"call_id": None, "event": "test", "kind": "test", "definition_id": "x", "version": "1", "body": b"{}"}
+        what: dict[str, Any] = {"call_id": None, "event": "test", "kind": "test", "definition_id": "x", "version": "1", "body": b"{}"}
         deliveries.enqueue(session, endpoint=endpoint, revision=1, at=AT, **what)
         endpoints.remove(session, "checklist", "sales", AT)
     with database.read() as session:

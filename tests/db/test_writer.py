@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
 from core.errors import Conflict
 from db.engine import Database
@@ -42,7 +44,7 @@ def refused(_session: Any) -> None:
 
 
 @pytest.fixture
-def writer(database: Database):
+def writer(database: Database) -> Iterator[Writer]:
     writer = Writer(database)
     yield writer
     writer.close()
@@ -83,7 +85,12 @@ def test_what_waits_together_is_committed_together_on_sqlite(database: Database)
 
 def test_who_gave_up_waiting_disturbs_nobody(writer: Writer, database: Database) -> None:
     inside, hold = threading.Event(), threading.Event()
-    blockers = [writer.submit(lambda _session: (inside.set(), hold.wait(5))) for _ in range(8)]
+
+    def block(_session: Session) -> None:
+        inside.set()
+        hold.wait(5)
+
+    blockers = [writer.submit(block) for _ in range(8)]
     assert inside.wait(5)
     given_up, kept = writer.submit(hit("given up")), writer.submit(hit("kept"))
     assert given_up.cancel()

@@ -166,7 +166,7 @@ def test_systemd_takes_the_units_and_finds_them_closed(units: list[Path]) -> Non
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for unit in units:
-        judge = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit]
+        judge = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", str(unit)]
         assert subprocess.run(judge, capture_output=True, check=False).returncode == 0, unit.name
 
 

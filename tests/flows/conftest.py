@@ -90,7 +90,7 @@ def house(server: str, settings: Settings, database: Database) -> House:
 @pytest.fixture
 def worker(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     runtime = Runtime(house.settings)
-    runtime.database = house.database  # type: ignore[misc]
+    runtime.database = house.database
     monkeypatch.setattr(runtimes, "_current", runtime)
     # Logs on their way to the server would outlive it.
     with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url, PREFECT_LOGGING_TO_API_ENABLED: False}):

@@ -39,7 +39,7 @@ def shared(house: House, asr: AsrPeer, tmp_path: Path) -> Settings:
 def host(worker: Worker, shared: Settings, home: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """A worker in a home of its own, with the same database and the same model."""
     runtime = Runtime(shared.model_copy(update={"home": home}))
-    runtime.database = worker.runtime.database  # type: ignore[misc]
+    runtime.database = worker.runtime.database
     runtime._analysts["openai"] = worker.runtime._analysts["openai"]
     monkeypatch.setattr(runtimes, "_current", runtime)
     return Worker(runtime)

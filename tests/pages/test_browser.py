@@ -101,7 +101,7 @@ def test_every_page_is_quiet_accessible_and_fits_a_phone(chromium: Browser, base
     with visitor(chromium, base, "admin") as seen:
         for path in PAGES:
             for theme in ("light", "dark"):
-                seen.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                seen.page.emulate_media(color_scheme=theme)
                 seen.open(path)
                 assert seen.complaints() == [], (path, theme)
             seen.page.set_viewport_size({"width": 360, "height": 740})

@@ -34,7 +34,7 @@ def said() -> set[str]:
     for module in PAGES.glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "t" and node.args:
-                found |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()
+                found |= {str(node.args[0].value)} if isinstance(node.args[0], ast.Constant) else set()
     for name, value in vars(words).items():
         if name.isupper() and isinstance(value, dict) and name != "CATALOGUE":
             found |= set(value.values())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -35,9 +36,9 @@ class Server:
 
 
 @contextmanager
-def serve(home: Path, workers: int = 1, **settings: str) -> Iterator[Server]:
+def serve(home: Path, workers: int = 1, **settings: Any) -> Iterator[Server]:
     """Start it, wait until every worker could answer, and stop it with SIGTERM."""
-    made = Settings(home=home, **settings)  # type: ignore[arg-type]
+    made = Settings(home=home, **settings)
     database = Database(made.db_url)
     migrate.upgrade(database)
     with database.begin() as session:

@@ -46,7 +46,7 @@ def words_every(step: float, *, language: str = "russian", punctuated: bool = Tr
     def reply(upload: Upload) -> Say:
         count = int(upload.seconds / step)
         words = [{"word": f"слово{i + 1}", "start": i * step, "end": (i + 0.8) * step} for i in range(count)]
-        text = " ".join(w["word"] for w in words) + ("." if punctuated else "")
+        text = " ".join(str(w["word"]) for w in words) + ("." if punctuated else "")
         segment = {"id": 0, "start": 0.0, "end": upload.seconds, "text": text, "avg_logprob": -0.1, "no_speech_prob": 0.01}
         return Say({"language": language, "duration": upload.seconds, "text": text, "words": words, "segments": [segment]})
 
@@ -126,11 +126,12 @@ def _handler(peer: AsrPeer) -> type[BaseHTTPRequestHandler]:
 def _upload(body: bytes, headers: dict[str, str]) -> Upload:
     lowered = {name.lower(): value for name, value in headers.items()}
     message = email.message_from_bytes(b"Content-Type: " + lowered["content-type"].encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP)
+    assert isinstance(message, email.message.EmailMessage)
     fields: dict[str, list[str]] = {}
     seconds = 0.0
-    for part in message.iter_parts():  # type: ignore[attr-defined]
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
+    for part in message.iter_parts():
+        name, content = str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True)
+        assert isinstance(content, bytes)
         if part.get_filename():
             with wave.open(io.BytesIO(content)) as file:
                 seconds = file.getnframes() / file.getframerate()

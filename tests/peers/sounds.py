@@ -20,7 +20,7 @@ def read(path: Path, rate: int = 8000) -> Samples:
         resampler = av.AudioResampler(format="s16p", layout=layout, rate=rate)
         for frame in (*container.decode(audio=0), None):
             blocks += [out.to_ndarray() for out in resampler.resample(frame)]
-    return np.concatenate(blocks, axis=1).astype(np.float32) / 32768
+    return np.concatenate(blocks, axis=1).astype(np.float32) / np.float32(32768)
 
 
 def write(path: Path, samples: Samples, codec: str, rate: int = 8000, bit_rate: int | None = None) -> Path:
@@ -30,6 +30,7 @@ def write(path: Path, samples: Samples, codec: str, rate: int = 8000, bit_rate: 
     layout = "stereo" if len(sound) == 2 else "mono"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=48000 if codec == "libopus" else rate, layout=layout, options={"strict": "experimental"})
+        assert isinstance(stream, av.AudioStream)
         if bit_rate:
             stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout=layout)

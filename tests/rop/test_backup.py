@@ -8,7 +8,6 @@ import stat
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from db.calls import NewCall
 from db.engine import Database
 from db.models import Base, Call, Delivery, Recording, Result, TranscriptRow
 from rop import backup
-from rop.archive import Archive, BackupDamaged, BackupFailed
+from rop.archive import Archive, BackupDamaged, BackupFailed, writing
 from rop.cli import app
 from tasks.dispatch import trigger
 from tasks.prefect_api import PrefectApi
@@ -41,7 +40,7 @@ SOUND = b"ogg" * 100
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> Iterator[Settings]:
+def house(database: Database, tmp_path: Path) -> Settings:
     """An installation on each database with twenty judged calls and one key of the CRM."""
     settings = Settings(home=tmp_path / "old", database_url=database.url)
     settings.root.mkdir()
@@ -269,7 +268,7 @@ def test_a_copy_of_an_older_schema_is_migrated(house: Settings, tmp_path: Path) 
     kinds = dict.fromkeys(values | more, "plain") | {"received_at": "time", "warnings": "json"}
     before.dispose()
     file = tmp_path / "older.zip"
-    with backup.writing(file) as archive:
+    with writing(file) as archive:
         row = [*values.values(), *more.values()]
         lines = (json.dumps(line) + "\n" for line in ({"table": "calls", "columns": kinds}, row))
         archive.add("tables/calls.jsonl", (line.encode() for line in lines))

@@ -49,7 +49,7 @@ def test_which_recordings_count(tmp_path: Path) -> None:
     ("hint", "warnings"), [(None, []), (27.0, []), (35.0, []), (60.0, ["duration_mismatch"]), (3.0, ["duration_mismatch"])]
 )
 def test_a_hint_that_fits_another_recording_is_a_warning(tmp_path: Path, hint: float | None, warnings: list[str]) -> None:
-    runtime = Runtime(Settings(home=tmp_path, allowed_networks="127.0.0.1/32"))  # type: ignore[arg-type]
+    runtime = Runtime(Settings(home=tmp_path, allowed_networks="127.0.0.1/32"))
     with FilePeer({"/a": serve(SAMPLE.read_bytes())}) as crm:
         migrate.upgrade(runtime.database)
         with runtime.database.begin() as session:

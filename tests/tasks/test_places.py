@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -24,10 +25,13 @@ def test_places_are_given_in_order_of_arrival() -> None:
             served.append(number)
             gate.wait(10)
 
+    def arrived(count: int) -> bool:
+        return len(served) + len(places._queue) == count
+
     visitors = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
     for number, visitor in enumerate(visitors, 1):
         visitor.start()
-        eventually(lambda n=number: len(served) + len(places._queue) == n)
+        eventually(partial(arrived, number))
     time.sleep(LOOK_SECONDS * 1.5)  # longer than one look, after which a semaphore's oldest visitor would be its last
     assert served == [0]
     gate.set()

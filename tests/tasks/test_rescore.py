@@ -28,7 +28,7 @@ def runtime(settings: Settings, database: Database) -> Runtime:
     house.furnish()
     house.call("c1")
     made = Runtime(settings)
-    made.database = database  # type: ignore[misc]
+    made.database = database
     rescored(made, "first")
     return made
 

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from bench import _year
-from checklists.blank import DELETED
+from checklists.blank import DELETED, blank
 from checklists.results import ChecklistResult, TableResult
 from core import clock, ids
 from core.errors import BadAudio, Unavailable
@@ -27,7 +28,7 @@ from tasks.runtime import Runtime
 from warehouse import query
 
 OLD, YOUNG = timedelta(days=40), timedelta(days=5)
-KEPT = {"keep_audio_days": 10, "keep_text_days": 30}
+KEPT: dict[str, Any] = {"keep_audio_days": 10, "keep_text_days": 30}
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def files(runtime: Runtime) -> set[str]:
     return {path.name for path in Path(runtime.settings.audio_url).rglob("*") if path.is_file()}
 
 
-def count(runtime: Runtime, model: type, *where: object) -> int:
+def count(runtime: Runtime, model: type, *where: ColumnElement[bool]) -> int:
     with runtime.database.read() as session:
         return session.scalar(select(func.count()).select_from(model).where(*where)) or 0
 
@@ -116,7 +117,9 @@ def test_scores_stay_and_what_was_said_is_gone_from_every_table(runtime: Runtime
             assert all(field["value"] is None for field in row.content.get("fields", ()))
         everything = str([row.content for row in rows]) + str([o.reason for o in session.scalars(select(Override))])
         assert calls.get(session, call_id).audio_url == ""
-        assert not session.execute(search.matches(session.get_bind().dialect.name, said[0]["text"].split()[0])).all()
+        heard = search.matches(session.get_bind().dialect.name, said[0]["text"].split()[0])
+        assert heard is not None
+        assert not session.execute(heard).all()
     assert not any(u["text"] in everything for u in said)
     assert "Ферапонт" not in everything
     assert DELETED in everything
@@ -135,10 +138,10 @@ def test_a_blanked_result_is_still_a_result(runtime: Runtime) -> None:
     usage = {"engine": "rules"}
     common = {"call_id": "c", "usage": usage, "timestamp": clock.now().isoformat()}
     card = common | {"checklist_id": "k", "checklist_name": "К", "checklist_version": "1", "total_score": 1, "max_score": 1}
-    blanked = retention.erasure.blank(card | {"completion_percentage": 100.0, "stages": [stage]})
+    blanked = blank(card | {"completion_percentage": 100.0, "stages": [stage]})
     assert ChecklistResult.model_validate(blanked).stages[0].quote == DELETED
     table = common | {"table_id": "t", "table_name": "Т", "table_version": "1", "processing_time": 0.1}
-    blanked = retention.erasure.blank(table | {"fields": [{"name": "phone", "value": "+7", "evidence": [3]}]})
+    blanked = blank(table | {"fields": [{"name": "phone", "value": "+7", "evidence": [3]}]})
     assert TableResult.model_validate(blanked).extracted_data == {"phone": None}
 
 

@@ -21,7 +21,7 @@ from tasks.runtime import Runtime
 @pytest.fixture
 def runtime(settings: Settings, database: Database) -> Runtime:
     made = Runtime(settings)
-    made.database = database  # type: ignore[misc]
+    made.database = database
     with database.begin() as session:
         calls.accept(session, calls.NewCall("c1", "m", "d", "s", "http://crm/a.mp3", None), clock.now())
     return made

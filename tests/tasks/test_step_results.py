@@ -6,9 +6,11 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import fsspec
 import pytest
+from prefect.filesystems import WritableFileSystem
 from prefect.results import ResultStore, resolve_result_storage
 
 from core import clock
@@ -69,9 +71,13 @@ def test_a_key_leads_to_no_other_folder(house: Settings) -> None:
     assert names(house) == []
 
 
+def resolved(house: Settings) -> WritableFileSystem:
+    return cast("WritableFileSystem", resolve_result_storage(result_storage(house), _sync=True))  # type: ignore[call-arg]
+
+
 def test_a_rerun_on_another_host_finds_what_was_finished(house: Settings, tmp_path: Path) -> None:
     one, other = (house.model_copy(update={"home": tmp_path / host}) for host in ("one", "other"))
-    ResultStore(result_storage=resolve_result_storage(result_storage(one), _sync=True)).write("answer", key="key")
+    ResultStore(result_storage=resolved(one)).write("answer", key="key")
     assert names(one) == ["key"]
-    there = ResultStore(result_storage=resolve_result_storage(result_storage(other), _sync=True))
+    there = ResultStore(result_storage=resolved(other))
     assert there.exists("key") is (house.storage_url is not None)

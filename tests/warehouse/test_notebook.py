@@ -19,7 +19,7 @@ def test_ten_questions_have_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _year.fill(Settings(home=tmp_path), 3000)
     monkeypatch.setenv("ROP_HOME", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     asked = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -21,7 +21,7 @@ Make = Callable[..., Batch]
 def saying(number: int, *texts: str) -> _year.State:
     state = next(s for s in _year.states(20, first=number * 20) if s["transcript"])
     state["call"]["call_id"] = f"call_{number}"
-    same = {"channel": 0, "confidence": 1.0}
+    same: dict[str, float | int | str] = {"channel": 0, "confidence": 1.0}
     state["transcript"]["utterances"] = [
         {"id": n, "start": 10.0 * n, "end": 10.0 * n + 5, "speaker": ("manager", "customer")[n % 2], "text": text} | same
         for n, text in enumerate(texts)

@@ -118,7 +118,7 @@ def test_no_other_file_is_ever_opened(tmp_path: Path, settings: Settings, two_to
     script.write_text("ffconcat version 1.0\nfile secret.wav\n")
     for format in ("mp3", "wav", "ogg"):
         with pytest.raises(BadAudio):
-            decode(script, format, settings)  # type: ignore[arg-type]
+            decode(script, format, settings)
 
 
 def test_a_recording_over_the_limit_is_refused_by_its_sound_and_not_its_header(tmp_path: Path, settings: Settings) -> None:

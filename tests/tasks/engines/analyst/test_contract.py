@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,10 +24,8 @@ from tests.peers.talks import MONDAY, SALE, sale, talk
 BUILTIN = Path(__file__).parents[4] / "checklists" / "builtin"
 NOW = datetime(2025, 8, 18, 12, tzinfo=UTC)
 
-SALES = load_file(BUILTIN / "sales.yaml")
-TABLE = load_file(BUILTIN / "tbl_1755863365.yaml")
-assert isinstance(SALES, Checklist)
-assert isinstance(TABLE, Table)
+SALES = cast("Checklist", load_file(BUILTIN / "sales.yaml"))
+TABLE = cast("Table", load_file(BUILTIN / "tbl_1755863365.yaml"))
 
 ONLY_ASKED = Checklist.model_validate(
     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from checklists.definitions import Checklist
@@ -89,8 +91,8 @@ def with_words(call: Transcript, said: str, speaker: str, place: int) -> Transcr
     return Transcript(utterances=tuple(Utterance(id=i, start=5 * i, end=5 * i + 4, speaker=s, text=t) for i, (s, t) in enumerate(rows)))
 
 
-def verdicts(analyst: RulesAnalyst, call: Transcript) -> dict[str, object]:
+def verdicts(analyst: RulesAnalyst, call: Transcript) -> dict[str, Any]:
     sales = next(d for d in builtin() if isinstance(d, Checklist) and d.id == "sales")
     result = finalise("x", call, sales, analyst.check(call, sales, MONDAY), MONDAY.at)
-    found: dict[str, object] = {s.stage_id: (s.score, s.percentage, s.quote) for s in result.stages}
+    found: dict[str, Any] = {s.stage_id: (s.score, s.percentage, s.quote) for s in result.stages}
     return found | {n.stage_id: "na" for n in result.not_applicable}

@@ -27,7 +27,7 @@ def labelled(dialogue: rules_corpus.Dialogue) -> LabelledCall:
     call = dialogue.transcript()
     rows = tuple(LabelledUtterance(id=u.id, speaker=u.speaker, start=u.start, end=u.end, text=u.text) for u in call.utterances)
     told = {stage.id: dialogue.label(stage.id) for stage in SALES.stages}
-    labels = {stage: Label(label=label[0], quotes=tuple(label[1])) for stage, label in told.items() if label}  # type: ignore[arg-type]
+    labels = {stage: Label(label=label[0], quotes=tuple(label[1])) for stage, label in told.items() if label}
     return LabelledCall(call_id=dialogue.id, utterances=rows, labels=labels)
 
 
