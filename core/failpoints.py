@@ -44,6 +44,7 @@ POINTS = frozenset(
         "deliver.after_send",
         "deliver.after_record",
         "call.before_end",
+        "postpone.after_commit",
         "load.before_commit",
         "load.inside_commit",
         "load.after_commit",

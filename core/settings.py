@@ -160,6 +160,13 @@ class Settings(BaseSettings):
     worker_limit: int = Field(4, description="Calls that one worker holds: while some are recognised, others download and are judged.")
     worker_grace_seconds: float = Field(20.0, description="Time for running calls to end on SIGTERM before they are queued again.")
     lease_seconds: float = Field(120.0, description="A call whose worker gave no sign of life for this long is taken over.")
+    wait_out_seconds: float = Field(
+        21600.0,
+        ge=0,
+        description="A call that was stopped by what may pass, such as a server that is down, is tried again for so long before it fails; "
+        "0 fails it at once.",
+    )
+    postpone_seconds: float = Field(60.0, gt=0, description="The first pause of such a call; each is twice the former, up to 15 minutes.")
     max_attempts: int = Field(3, description="Runs of one call that broke off before it fails for good: a poison call must not loop.")
     pending_seconds: float = Field(60.0, description="A run that began and did not take its call within this long is scheduled again.")
     late_seconds: float = Field(900.0, description="A run that is this late and waits in no queue of ours is replaced by a new one.")

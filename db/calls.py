@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
@@ -22,7 +22,9 @@ RUNNING = ("downloading", "transcribing", "analysing")
 FINISHED = ("done", "no_speech")
 TERMINAL = (*FINISHED, "failed")
 
-GIVEN_BACK = "worker_stopped"  # the step of a run that ended in good order without ending its call
+GIVEN_BACK = "worker_stopped"  # the step of a run whose worker ended in good order
+POSTPONED = "postponed"  # the step of a run that was stopped by what may pass
+IN_GOOD_ORDER = (GIVEN_BACK, POSTPONED)  # a run that left its call so has not broken off
 
 UPDATE = update(Call).execution_options(synchronize_session=False)  # whoever needs the row afterwards reads it anew
 NOTE = insert(CallEvent.__table__)  # type: ignore[arg-type]  # not through the ORM: every accepted call writes one
@@ -245,8 +247,7 @@ def fence(session: Session, call_id: str, token: str) -> None:
 
 def finish(session: Session, call_id: str, token: str, status: str, at: datetime, reason: RopError | None = None) -> Call:
     """End the call in `done`, `no_speech` or `failed`, with the reason; raises `LeaseLost` for a run that does not own it."""
-    texts = None if reason is None else {"ru": reason.text("ru"), "en": reason.text("en")}
-    values = {"status": status, "finished_at": at, "reason": texts, "reason_code": reason.reason if reason else None}
+    values = {"status": status, "finished_at": at, **_shown(reason)}
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.not_in(TERMINAL))
     ended = UPDATE.where(mine).values(lease_until=None, progress=1.0 if status != "failed" else Call.progress, **values)
     if session.execute(ended.returning(Call.call_id)).first() is None:
@@ -255,6 +256,12 @@ def finish(session: Session, call_id: str, token: str, status: str, at: datetime
     note(session, call, status, at, **_told(reason))
     outbox.changed(session, call_id, at)
     return call
+
+
+def _shown(reason: RopError | None) -> dict[str, Any]:
+    if reason is None:
+        return {"reason": None, "reason_code": None}
+    return {"reason": {"ru": reason.text("ru"), "en": reason.text("en")}, "reason_code": reason.reason}
 
 
 def _told(reason: RopError | None) -> dict[str, Any]:
@@ -284,12 +291,36 @@ def release(session: Session, call_id: str, token: str, at: datetime) -> bool:
     return True
 
 
+def postpone(session: Session, call_id: str, token: str, reason: RopError, due: datetime, at: datetime) -> None:
+    """Let the call wait until `due` for its run to go on; meanwhile it shows the reason.
+
+    Raises:
+        LeaseLost: another run has the call, or it has ended.
+    """
+    mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
+    waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": due}
+    if session.execute(UPDATE.where(mine).values(waiting | _shown(reason)).returning(Call.call_id)).first() is None:
+        raise LeaseLost(call_id=call_id)
+    note(session, get(session, call_id), POSTPONED, at, **_told(reason), until=due.isoformat())
+
+
+def postponements(session: Session, call: Call) -> list[datetime]:
+    """When the call was postponed since it was accepted or last failed."""
+    if call.runs < 2:
+        return []
+    return list(session.scalars(select(CallEvent.at).where(*_lately(call), CallEvent.name == POSTPONED).order_by(CallEvent.event_id)))
+
+
 def broken_runs(session: Session, call: Call) -> int:
-    """Runs since the call was accepted or last failed, without those that a stopping worker gave back in good order."""
+    """Runs since the call was accepted or last failed, without those that left it in good order."""
+    left = select(func.count()).where(*_lately(call), CallEvent.name.in_(IN_GOOD_ORDER))
+    return call.runs - (session.scalar(left) or 0)
+
+
+def _lately(call: Call) -> tuple[ColumnElement[bool], ...]:
     mine = and_(CallEvent.call_id == call.call_id, CallEvent.attempt == call.attempt)
     failed = select(func.coalesce(func.max(CallEvent.event_id), 0)).where(mine, CallEvent.name == "failed").scalar_subquery()
-    given_back = select(func.count()).where(mine, CallEvent.name == GIVEN_BACK, CallEvent.event_id > failed)
-    return call.runs - (session.scalar(given_back) or 0)
+    return mine, CallEvent.event_id > failed
 
 
 def unlink_run(session: Session, call: Call) -> bool:
@@ -304,7 +335,7 @@ def revive(session: Session, at: datetime) -> int:
     unfinished = list(session.scalars(select(Call).where(Call.status.not_in(TERMINAL)).order_by(Call.received_at)))
     for call in unfinished:
         call.status, call.attempt, call.runs, call.progress = "received", call.attempt + 1, 0, 0.0
-        call.flow_run_id = call.triggered_at = call.lease_token = call.lease_until = None
+        call.flow_run_id = call.triggered_at = call.lease_token = call.lease_until = call.reason = call.reason_code = None
         note(session, call, "restored", at)
     session.flush()
     return len(unfinished)

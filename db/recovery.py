@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from db.calls import GIVEN_BACK, RUNNING, TERMINAL, WAITING, Claim, get, note
+from db.calls import IN_GOOD_ORDER, RUNNING, TERMINAL, WAITING, Claim, get, note
 from db.models import Call, CallEvent
 
 
@@ -49,10 +49,10 @@ def seize(session: Session, call: Call, at: datetime) -> Claim | None:
 def count_lost_run(session: Session, call: Call, at: datetime, why: str, *, renewed: bool = False) -> Call | None:
     """Note that the call's run came to nothing; the call as it is now, None when it has moved on meanwhile.
 
-    A run that never took the call is counted here, the others were when they took it; one that gave it back is no loss, unless the next is
-    to be a new run, whose key holds the number.
+    A run that never took the call is counted here, the others were when they took it; one that left it in good order is no loss, unless the
+    next is to be a new run, whose key holds the number.
     """
-    uncounted = call.status in WAITING and (renewed or not given_back(session, call))
+    uncounted = call.status in WAITING and (renewed or not left_in_good_order(session, call))
     runs: Any = Call.runs + 1 if uncounted else Call.runs
     counted = update(Call).where(_same_run(call), Call.runs == call.runs).values(runs=runs).returning(Call.call_id)
     if session.execute(counted).first() is None:
@@ -62,10 +62,10 @@ def count_lost_run(session: Session, call: Call, at: datetime, why: str, *, rene
     return now
 
 
-def given_back(session: Session, call: Call) -> bool:
-    """Whether the last thing that happened to the call is that its worker stopped in good order."""
+def left_in_good_order(session: Session, call: Call) -> bool:
+    """Whether the last thing that happened to the call is that its run gave it back."""
     last = select(CallEvent.name).where(CallEvent.call_id == call.call_id).order_by(CallEvent.event_id.desc()).limit(1)
-    return session.scalar(last) == GIVEN_BACK
+    return session.scalar(last) in IN_GOOD_ORDER
 
 
 def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
@@ -74,9 +74,24 @@ def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
     return session.scalar(select(Call).where(mine))
 
 
-def oldest_waiting(session: Session, priority: str) -> datetime | None:
-    """When the longest waiting call of this priority was received."""
-    waiting = (Call.status.in_(WAITING), Call.priority == priority)
+def postponed(session: Session, at: datetime, limit: int) -> list[Call]:
+    """Calls that wait for what stopped them to pass, the longest waiting first."""
+    return list(session.scalars(select(Call).where(_postponed(at)).order_by(Call.received_at).limit(limit)))
+
+
+def postponed_for(session: Session, before: datetime, at: datetime) -> dict[str, int]:
+    """How many such calls there are for each reason code, of those that were received before `before`."""
+    counted = select(Call.reason_code, func.count()).where(_postponed(at), Call.received_at < before).group_by(Call.reason_code)
+    return {str(code): count for code, count in session.execute(counted).tuples()}
+
+
+def _postponed(at: datetime) -> ColumnElement[bool]:
+    return and_(Call.status == "queued", Call.triggered_at > at)
+
+
+def oldest_waiting(session: Session, priority: str, at: datetime) -> datetime | None:
+    """When the call of this priority was received that waits longest for a worker."""
+    waiting = (Call.status.in_(WAITING), Call.priority == priority, not_(_postponed(at)))
     return session.scalar(select(func.min(Call.received_at)).where(*waiting))
 
 

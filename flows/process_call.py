@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
+from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.states import Cancelled as CancelledState
-from prefect.states import Completed, Failed
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
@@ -21,6 +22,7 @@ from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
 from tasks.notify import notify_if_owed
+from tasks.postpone import postpone
 from tasks.publish import Judgement, judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
 from tasks.score import score
@@ -38,11 +40,21 @@ def process_call(call_id: str) -> State[Any]:
         return CancelledState(message=refused.text("ru"))
     with runtime.holding(claimed, str(flow_run.id)) as lease:
         try:
-            return _steps(runtime, lease)
+            return _work(runtime, lease)
         except LeaseLost as lost:
             return _left(runtime, call_id, lost)
-        except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason
-            return _failed(runtime, lease, error)
+
+
+def _work(runtime: Runtime, lease: Lease) -> State[Any]:
+    try:
+        return _steps(runtime, lease)
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason or goes on later
+        reason = as_rop(error)
+        if type(reason) is RopError:
+            get_run_logger().exception("unexpected error", exc_info=error)
+        return _later(runtime, lease, [reason]) or _failed(runtime, lease, reason)
 
 
 def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
@@ -54,8 +66,19 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
             publish_silence(call_id)
         else:
             lease.enter("analysing", runtime.settings.analyse_seconds)
-            publish(call_id, _judge(runtime, lease))
+            judged = _judge(runtime, lease)
+            if later := _later(runtime, lease, [one.error for one in judged if one.error]):
+                return later
+            publish(call_id, judged)
     return Completed(message=_tell(runtime, call_id))
+
+
+def _later(runtime: Runtime, lease: Lease, errors: Sequence[RopError]) -> State[Any] | None:
+    """The state of a run that goes on when what stopped it may have passed; None if there is nothing to wait for."""
+    for error in errors:
+        if due := postpone(runtime, lease, error):
+            return AwaitingRetry(scheduled_time=due, message=error.text("ru"))
+    return None
 
 
 def _left(runtime: Runtime, call_id: str, lost: LeaseLost) -> State[Any]:
@@ -89,10 +112,7 @@ def _judge(runtime: Runtime, lease: Lease) -> list[Judgement]:
     return [judgement(d, answer.result(raise_on_failure=False)) for d, answer in zip(asked, answers, strict=True)]
 
 
-def _failed(runtime: Runtime, lease: Lease, error: Exception) -> State[Any]:
-    reason = as_rop(error)
-    if type(reason) is RopError:
-        get_run_logger().exception("unexpected error", exc_info=error)
+def _failed(runtime: Runtime, lease: Lease, reason: RopError) -> State[Any]:
     publish_failure(runtime, lease, reason)
     notify_if_owed(lease.call.call_id)
     make = CancelledState if isinstance(reason, Cancelled) else Failed

@@ -25,5 +25,6 @@ def reconcile() -> int:
             get_run_logger().warning("Prefect отвечает не на всё, остальное сделает следующая сверка: %s", error.fields)
         forget.finish(runtime.database, runtime.settings, prefect, REMOVALS)
     alerts.watch_queue(runtime)
+    alerts.watch_outage(runtime)
     get_run_logger().info("Запущено: %s, продолжено: %s, завершено: %s", done.started, done.restarted, done.ended + done.cancelled)
     return done.started + done.restarted + done.ended

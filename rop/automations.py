@@ -63,6 +63,7 @@ def alerts_of(settings: Settings) -> list[Alert]:
         ),
         Alert("вебхуки не доставлены", (alerts.DEAD_LETTERS,), MESSAGE, 600),
         Alert("очередь растёт", (alerts.OLD_QUEUE,), MESSAGE, 3600),
+        Alert("сбой снаружи", (alerts.OUTAGE,), MESSAGE, 3600),
         Alert("ошибки в данных", (alerts.BAD_DATA,), MESSAGE, 3600),
     ]
 

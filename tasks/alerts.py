@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core import clock
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEAD_LETTERS = "rop.deliveries.dead"
 OLD_QUEUE = "rop.queue.old"
+OUTAGE = "rop.calls.postponed"
 BAD_DATA = "rop.quality.failed"
 
 
@@ -26,9 +27,19 @@ def dead_letters(count: int) -> None:
 def watch_queue(runtime: Runtime) -> None:
     """Say so when a live call waits for longer than the limit."""
     with runtime.database.read() as session:
-        oldest = recovery.oldest_waiting(session, "live")
+        oldest = recovery.oldest_waiting(session, "live", clock.now())
     if (seconds := _age(oldest)) > runtime.settings.queue_alert_seconds:
         _emit(OLD_QUEUE, f"Звонок ждёт обработки уже {seconds / 60:.0f} мин: не хватает воркеров или они стоят.", seconds=round(seconds))
+
+
+def watch_outage(runtime: Runtime) -> None:
+    """Say so when calls wait for longer than the limit until something outside works again."""
+    at = clock.now()
+    with runtime.database.read() as session:
+        waiting = recovery.postponed_for(session, at - timedelta(seconds=runtime.settings.queue_alert_seconds), at)
+    if waiting:
+        reasons = ", ".join(f"{code} ({count})" for code, count in sorted(waiting.items()))
+        _emit(OUTAGE, f"Звонки отложены до конца сбоя и продолжатся сами: {reasons}.", count=sum(waiting.values()))
 
 
 def bad_data(report: QualityReport) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -35,12 +36,16 @@ class TimedOut(PermanentError):
 
 
 class Lease:
-    """Prolongs the claim until the block ends. `check` raises as soon as the run has to stop."""
+    """Prolongs the claim until the block ends. `check` raises as soon as the run has to stop.
 
-    def __init__(self, database: Database, settings: Settings, claim: calls.Claim) -> None:
+    `waited` tells when the call was postponed before.
+    """
+
+    def __init__(self, database: Database, settings: Settings, claim: calls.Claim, waited: Sequence[datetime] = ()) -> None:
         self.call: Call = claim.call
         self.token = claim.token
         self.finished = claim.finished
+        self.waited = waited
         self._database = database
         self._seconds = settings.lease_seconds
         self._hang_seconds = settings.hang_seconds
@@ -125,6 +130,7 @@ def claim(database: Database, settings: Settings, call_id: str, flow_run_id: str
     """Take the call for this flow run; see `db.calls.claim` for what it raises."""
     with database.begin() as session:
         claimed = calls.claim(session, call_id, flow_run_id, clock.now(), settings.lease_seconds)
+        waited = calls.postponements(session, claimed.call)
         failpoint("claim.before_commit")
     failpoint("claim.after_commit")
-    return Lease(database, settings, claimed)
+    return Lease(database, settings, claimed, waited)

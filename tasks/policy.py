@@ -33,9 +33,12 @@ def may_help(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a retry may help: the class of the error decides; an unknown error is a defect, which no retry cures.
 
     What the other side asked to wait is waited out here, up to `retry_after_seconds`: Prefect computes its own delay, which comes on
-    top, before it knows the error.
+    top, before it knows the error. A call that was postponed tries each step once and is postponed again: whole queues of calls may
+    wait for the same server, and none may hold a worker's place for a minute to learn that it is still down.
     """
     if isinstance(state.data, TransientError):
+        if runtimes.has_waited():
+            return False
         _wait_out(state.data.retry_after or 0.0)
         return True
     return isinstance(state.data, (OperationalError, OSError))

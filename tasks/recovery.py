@@ -88,6 +88,7 @@ class Recovery:
     def sweep(self) -> Swept:
         """Help every call that needs it, then start those that nobody started, live ones first."""
         self._end_cancelled_runs()
+        self._end_cancelled_waits()
         self._end_or_restart_orphans()
         self._help(self._adrift())
         if self._start("live", STARTS):
@@ -181,6 +182,16 @@ class Recovery:
                 with suppress(*REFUSED):  # deleted while we looked
                     self.prefect.force(run.id, "CANCELLED", Cancelled().text("ru"))
                     self.done.cancelled += 1
+
+    def _end_cancelled_waits(self) -> None:
+        """A postponed call whose run somebody cancelled does not wait for its moment."""
+        with self.runtime.database.read() as session:
+            waiting = recovery.postponed(session, clock.now(), BATCH)
+        known = self.prefect.runs([call.flow_run_id for call in waiting if call.flow_run_id])
+        for call in waiting:
+            run = known.get(call.flow_run_id or "")
+            if run is not None and run.type == "CANCELLED" and self._is_adrift(call):
+                self._act("cancel", call, run)
 
     def _end_or_restart_orphans(self) -> None:
         """Runs whose worker died: after the end of their call, or without a call, as rescorings and housekeeping are."""

@@ -96,6 +96,12 @@ _current: Runtime | None = None
 _choosing = threading.Lock()
 
 
+def has_waited() -> bool:
+    """Whether the call of this run was postponed before."""
+    lease = _held.get()
+    return lease is not None and bool(lease.waited)
+
+
 def use(runtime: Runtime) -> None:
     """Make `runtime` the one of this process; a resident worker does so before its first run."""
     global _current  # noqa: PLW0603  the one place where a process keeps its tools: Prefect calls tasks without them

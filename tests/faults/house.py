@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,6 +55,7 @@ QUICK = {
     "webhook_lease_seconds": "3",
     "webhook_seconds": "2",
     "worker_grace_seconds": "5",
+    "wait_out_seconds": "0",
 }
 
 
@@ -80,9 +81,9 @@ class House:
         """The tools of a worker, for steps that the test itself takes."""
         return Runtime(self.settings)
 
-    def start(self, name: str, armed: str = "") -> subprocess.Popen[bytes]:
+    def start(self, name: str, armed: str = "", **settings: str) -> subprocess.Popen[bytes]:
         """Start `prefect`, `api`, a worker of calls (`worker…`) or of housekeeping (`house`), armed as `ROP_FAILPOINTS` says."""
-        own = {failpoints.VARIABLE: armed} if armed else {}
+        own = ({failpoints.VARIABLE: armed} if armed else {}) | _variables(settings)
         with (self.settings.root / "logs" / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 self._command(name),
@@ -275,7 +276,7 @@ def empty(home: Path, **settings: str) -> Iterator[House]:
         addresses = Addresses(f"http://{ports.LOOPBACK}:{ports.choose(0, 'api')}", f"http://{ports.LOOPBACK}:{ports.choose(0, 'prefect')}")
         values = QUICK | {"asr_url": asr.url, "prefect_api_url": f"{addresses.prefect_url}/api"} | settings
         made = Settings(home=home, **values)  # type: ignore[arg-type]
-        variables = {f"ROP_{name.upper()}": value for name, value in values.items()} | environment(made, addresses)
+        variables = _variables(values) | environment(made, addresses)
         (made.root / "logs").mkdir(parents=True)
         database = Database(made.db_url)
         house = House(made, database, *_furnish(made, database, receiver), crm, asr, receiver, addresses, variables, sound)
@@ -295,6 +296,10 @@ def running(home: Path, *names: str, **settings: str) -> Iterator[House]:
         if "api" in names:
             house.ready("api")
         yield house
+
+
+def _variables(settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"ROP_{name.upper()}": value for name, value in settings.items()}
 
 
 def _furnish(settings: Settings, database: Database, receiver: Receiver) -> tuple[str, str]:

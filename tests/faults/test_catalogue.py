@@ -36,6 +36,7 @@ CATALOGUE = {
     "F7 bad downloads": (
         "faults/test_surroundings.py::test_f7_a_download_that_breaks_at_every_tenth_arrives_whole",
         "faults/test_surroundings.py::test_f7_what_is_too_large_is_refused_for_good",
+        "faults/test_kills.py::test_a_call_goes_on_waiting_when_its_worker_is_killed_as_it_postpones_it",
     ),
     "F8 forbidden addresses": ("faults/test_surroundings.py::test_f8_forbidden_addresses_are_never_visited",),
     "F9 no audio": ("faults/test_surroundings.py::test_f9_what_is_no_recording_is_refused_with_its_reason",),

@@ -16,6 +16,7 @@ from core import failpoints, ids
 from db import calls, erasure, results
 from tasks.recovery import GRACE_SECONDS
 from tests.faults.house import KILLED, House
+from tests.peers.file_peer import serve, status
 from tests.peers.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -47,11 +48,12 @@ WAY = (
 INGRESS = ("accept.after_commit", "trigger.before_start", "trigger.after_start", "trigger.after_mark")
 REQUEUE = ("reconcile.before_requeue", "reconcile.after_requeue")
 RENEW = ("reconcile.after_unlink",)
+WAIT = ("postpone.after_commit",)
 DRAIN = ("drain.before_requeue", "drain.after_requeue")
 RESCORE = ("rescore.before_store", "rescore.after_store")
 FORGET = ("forget.after_commit", "forget.after_recording", "forget.after_runs")
 RETENTION = ("retention.after_file", "retention.after_texts")
-LOOPS = (*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *DRAIN, *RESCORE, *FORGET, *RETENTION)
+LOOPS = (*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *WAIT, *DRAIN, *RESCORE, *FORGET, *RETENTION)
 CLIPS = 2  # the recogniser is asked once a channel
 
 
@@ -122,6 +124,24 @@ def hears(house: House, call_id: str) -> bool:
 
 def all_ended(house: House, call_id: str) -> bool:
     return {run["state_type"] for run in house.runs_of(call_id)} == {"COMPLETED"}
+
+
+def test_a_call_goes_on_waiting_when_its_worker_is_killed_as_it_postpones_it(house: House) -> None:
+    patient = {"wait_out_seconds": "3600", "postpone_seconds": "2"}
+    house.crm.routes["/call.wav"] = status(503)
+    for name in WAIT:
+        house.start("worker", f"{name}=kill@1", **patient)
+        house.upload(f"F1 {name}")
+        assert house.died("worker", 180) == KILLED, name
+        assert (house.call(f"F1 {name}").status, house.call(f"F1 {name}").reason_code) == ("queued", "server_error")
+        house.start("worker", **patient)
+        eventually(partial(has_waited, house, f"F1 {name}", 3), 90)
+        house.crm.routes["/call.wav"] = serve(house.sound)
+        assert house.wait(f"F1 {name}")[0].status == "done"
+
+
+def has_waited(house: House, call_id: str, times: int) -> bool:
+    return house.names(call_id)["postponed"] >= times
 
 
 def test_a_worker_killed_in_its_drain_leaves_its_call_to_the_next(house: House) -> None:

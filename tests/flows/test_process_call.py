@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import StateType
 
 from bench._house import CHECKLIST, TABLE, House
-from core.errors import Cancelled
+from core.errors import Cancelled, Unavailable
 from core.settings import Settings
-from db import calls
+from db import calls, results
+from db.models import Call
 from flows.process_call import process_call
 from tasks import runtime as runtimes
+from tasks.extract import extract
 from tasks.runtime import Runtime
+from tasks.score import score
 from tests.flows.conftest import Scripted, Worker
 from tests.peers.asr_peer import AsrPeer, words_every
 from tests.peers.file_peer import FilePeer, serve
@@ -59,3 +63,43 @@ def test_a_rerun_on_another_host_hears_and_asks_for_nothing_again(
     assert engine.asked == {CHECKLIST: 1, TABLE: 2}
     with house.database.read() as session:
         assert calls.get(session, "c1").status == "done"
+
+
+@pytest.mark.parametrize("down", [(CHECKLIST,), (TABLE,), (CHECKLIST, TABLE)], ids=["checklist", "table", "both"])
+def test_what_may_pass_is_waited_out_and_nothing_is_judged_twice(
+    house: House, worker: Worker, shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, down: tuple[str, ...]
+) -> None:
+    for step in (score, extract):
+        monkeypatch.setattr(step, "retries", 0)
+    engine = worker.runtime._analysts["openai"] = Scripted(worker.runtime, {one: [Unavailable()] for one in down})
+    here = host(worker, shared, tmp_path / "one", monkeypatch)
+    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.ogg"))
+        run = worker.run(process_call, call_id="c1")
+        state = here.work(process_call, run)
+        call = stored(house)
+        assert (state.type, state.name, state.message) == (StateType.SCHEDULED, "AwaitingRetry", Unavailable().text("ru"))
+        assert (call.status, call.reason_code, call.triggered_at) == ("queued", "unavailable", state.state_details.scheduled_time)
+        assert here.work(process_call, run).is_completed()
+        assert len(crm.requests) == 1
+    assert engine.asked == {one: 1 + (one in down) for one in (CHECKLIST, TABLE)}
+    assert (stored(house).status, stored(house).reason) == ("done", None)
+
+
+def test_a_call_that_has_waited_long_enough_is_done_with_what_could_be_judged(
+    house: House, worker: Worker, shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extract, "retries", 0)
+    worker.runtime._analysts["openai"] = Scripted(worker.runtime, {TABLE: [Unavailable()]})
+    here = host(worker, shared.model_copy(update={"wait_out_seconds": 0.0}), tmp_path / "one", monkeypatch)
+    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.ogg"))
+        assert here.work(process_call, worker.run(process_call, call_id="c1")).is_completed()
+    with house.database.read() as session:
+        assert [row.status for row in results.current(session, "c1", "checklist")] == ["ok"]
+        assert [row.status for row in results.current(session, "c1", "table")] == ["failed"]
+
+
+def stored(house: House) -> Call:
+    with house.database.read() as session:
+        return calls.get(session, "c1")

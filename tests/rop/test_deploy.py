@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from prefect.settings import Settings as PrefectSettings
 
 from checklists.definitions import Checklist
 from core import clock
-from core.errors import PermanentError, RateLimited
+from core.errors import PermanentError, RateLimited, Unreachable
 from core.settings import Settings
 from db import calls, migrate
 from rop import automations, deploy
@@ -149,9 +150,15 @@ def test_what_is_no_state_of_a_run_is_told_too(deployed: Settings, chat: Webhook
     alerts.dead_letters(0)
     alerts.dead_letters(3)
     alerts.watch_queue(runtime)
+    alerts.watch_outage(runtime)
+    with runtime.database.begin() as session:
+        token = calls.claim(session, "c1", "run", clock.now(), 60).token
+        calls.postpone(session, "c1", token, Unreachable(), clock.now() + timedelta(hours=1), clock.now())
+    alerts.watch_outage(runtime)
     runtime.database.dispose()
     assert "3" in eventually(lambda: _told(chat, "Вебхуки"))
     assert eventually(lambda: _told(chat, "Звонок ждёт"))
+    assert "unreachable (1)" in eventually(lambda: _told(chat, "Звонки отложены"))
 
 
 def test_without_an_address_there_are_no_alerts(deployed: Settings, prefect: PrefectApi) -> None:

@@ -24,7 +24,7 @@ START_SECONDS = 180
 CALL_SECONDS = 240
 FINAL = {"done", "failed", "no_speech"}
 TOKEN = "t0ken-of-the-file-server"  # in the address of every recording; nothing may show it
-SETTINGS = {"ROP_ALLOWED_NETWORKS": "127.0.0.1/32", "ROP_RATE_LIMIT": "6000", "ROP_LEASE_SECONDS": "20"}
+SETTINGS = {"ROP_ALLOWED_NETWORKS": "127.0.0.1/32", "ROP_RATE_LIMIT": "6000", "ROP_LEASE_SECONDS": "20", "ROP_WAIT_OUT_SECONDS": "0"}
 
 
 def rop(home: Path, *arguments: str) -> str:

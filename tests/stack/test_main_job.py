@@ -127,16 +127,6 @@ def test_what_is_proven_to_be_no_audio_is_refused_at_once(stack: LiveStack, audi
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("audio", DEAD)
-def test_a_dead_address_ends_in_a_reason_for_people(stack: LiveStack, audio: str) -> None:
-    call_id = f"e2e {audio[-8:]}"
-    call = stack.wait(call_id)
-    assert call["status"] == "failed"
-    state = eventually(lambda: (found := stack.run_of(call_id)["state"])["type"] == "FAILED" and found)
-    assert call["error"]["detail"] == state["message"]
-    assert stack.upload(call_id, audio).status_code == 200, "a failed call may be sent again"
-
-
 def test_the_same_call_twice_is_a_conflict(stack: LiveStack, good: dict[str, Any]) -> None:
     answer = stack.upload("e2e good", "good_call.ogg")
     assert (answer.status_code, answer.json()["status"]) == (409, "done")
@@ -208,6 +198,16 @@ def test_a_live_call_does_not_wait_for_a_back_fill(stack: LiveStack, tmp_path: P
     assert stack.wait("e2e now")["status"] == "no_speech"
     assert sum(stack.call(call_id)["status"] not in FINAL for call_id in past) > PAST_CALLS / 3
     assert stack.wait(past[-1])["status"] == "no_speech"
+
+
+@pytest.mark.parametrize("audio", DEAD)
+def test_a_dead_address_ends_in_a_reason_for_people(stack: LiveStack, audio: str) -> None:
+    call_id = f"e2e {audio[-8:]}"
+    call = stack.wait(call_id)
+    assert call["status"] == "failed"
+    state = eventually(lambda: (found := stack.run_of(call_id)["state"])["type"] == "FAILED" and found)
+    assert call["error"]["detail"] == state["message"]
+    assert stack.upload(call_id, audio).status_code == 200, "a failed call may be sent again"
 
 
 def test_retry_of_an_ended_run_goes_on_after_its_last_finished_step(stack: LiveStack) -> None:

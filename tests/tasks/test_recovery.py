@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import delete, update
 
 from core import clock, ids
-from core.errors import BadAudio, Cancelled, LeaseLost, RopError
+from core.errors import BadAudio, Cancelled, LeaseLost, RopError, Unreachable
 from core.settings import Settings
 from db import calls
 from db.engine import Database
@@ -183,6 +183,18 @@ def test_work_without_a_call_that_never_began_is_started_again(house: House) -> 
     time.sleep(house.settings.pending_seconds)
     assert house.sweep().restarted == 1
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
+
+
+def test_a_cancelled_wait_ends_at_once(house: House) -> None:
+    for call_id in ("c1", "c2"):
+        call, token = house.call(call_id), house.taken(call_id, silent=False).lease_token or ""
+        with house.database.begin() as session:
+            calls.postpone(session, call_id, token, Unreachable(), clock.now() + LONG_AGO, clock.now())
+        house.prefect.requeue(call.flow_run_id or "", "a test")
+    house.put(house.stored("c1"), "CANCELLED")
+    assert house.sweep() == Swept(ended=1)
+    assert (house.stored("c1").status, house.stored("c1").reason_code) == ("failed", "cancelled")
+    assert house.stored("c2").status == "queued"
 
 
 @pytest.mark.parametrize("pid", ["gone:boot", None])
