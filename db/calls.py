@@ -304,6 +304,11 @@ def postpone(session: Session, call_id: str, token: str, reason: RopError, due: 
     note(session, get(session, call_id), POSTPONED, at, **_told(reason), until=due.isoformat())
 
 
+def postponed(at: datetime) -> ColumnElement[bool]:
+    """Which calls wait for what stopped them to pass."""
+    return and_(Call.status == "queued", Call.triggered_at > at)
+
+
 def postponements(session: Session, call: Call) -> list[datetime]:
     """When the call was postponed since it was accepted or last failed."""
     if call.runs < 2:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from db.calls import IN_GOOD_ORDER, RUNNING, TERMINAL, WAITING, Claim, get, note
+from db.calls import IN_GOOD_ORDER, RUNNING, TERMINAL, WAITING, Claim, get, note, postponed
 from db.models import Call, CallEvent
 
 
@@ -74,24 +74,20 @@ def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
     return session.scalar(select(Call).where(mine))
 
 
-def postponed(session: Session, at: datetime, limit: int) -> list[Call]:
+def waiting_out(session: Session, at: datetime, limit: int) -> list[Call]:
     """Calls that wait for what stopped them to pass, the longest waiting first."""
-    return list(session.scalars(select(Call).where(_postponed(at)).order_by(Call.received_at).limit(limit)))
+    return list(session.scalars(select(Call).where(postponed(at)).order_by(Call.received_at).limit(limit)))
 
 
-def postponed_for(session: Session, before: datetime, at: datetime) -> dict[str, int]:
+def waiting_out_for(session: Session, before: datetime, at: datetime) -> dict[str, int]:
     """How many such calls there are for each reason code, of those that were received before `before`."""
-    counted = select(Call.reason_code, func.count()).where(_postponed(at), Call.received_at < before).group_by(Call.reason_code)
+    counted = select(Call.reason_code, func.count()).where(postponed(at), Call.received_at < before).group_by(Call.reason_code)
     return {str(code): count for code, count in session.execute(counted).tuples()}
-
-
-def _postponed(at: datetime) -> ColumnElement[bool]:
-    return and_(Call.status == "queued", Call.triggered_at > at)
 
 
 def oldest_waiting(session: Session, priority: str, at: datetime) -> datetime | None:
     """When the call of this priority was received that waits longest for a worker."""
-    waiting = (Call.status.in_(WAITING), Call.priority == priority, not_(_postponed(at)))
+    waiting = (Call.status.in_(WAITING), Call.priority == priority, not_(postponed(at)))
     return session.scalar(select(func.min(Call.received_at)).where(*waiting))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from prefect import State, flow, get_run_logger
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
-from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.states import Cancelled as CancelledState
+from prefect.states import Completed, Failed, Scheduled
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
@@ -22,6 +22,7 @@ from tasks.download import download
 from tasks.extract import extract
 from tasks.lease import Lease
 from tasks.notify import notify_if_owed
+from tasks.postpone import STATE as POSTPONED
 from tasks.postpone import postpone
 from tasks.publish import Judgement, judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
@@ -77,7 +78,7 @@ def _later(runtime: Runtime, lease: Lease, errors: Sequence[RopError]) -> State[
     """The state of a run that goes on when what stopped it may have passed; None if there is nothing to wait for."""
     for error in errors:
         if due := postpone(runtime, lease, error):
-            return AwaitingRetry(scheduled_time=due, message=error.text("ru"))
+            return Scheduled(scheduled_time=due, name=POSTPONED, message=error.text("ru"))
     return None
 
 

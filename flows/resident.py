@@ -11,9 +11,9 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +48,7 @@ from db.models import Call
 from tasks import leftovers, step_results
 from tasks import runtime as runtimes
 from tasks.lease import Lease
+from tasks.postpone import STATE as POSTPONED
 from tasks.prefect_api import RESIDENT
 from tasks.publish import publish_failure
 from tasks.recovery import ending
@@ -186,7 +187,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """A run whose former try has not left its thread yet comes with a later poll."""
-        return await super()._submit_scheduled_flow_runs([one for one in flow_run_response if one.flow_run.id not in self.running])
+        free = [one for one in in_turn(flow_run_response, clock.now()) if one.flow_run.id not in self.running]
+        return await super()._submit_scheduled_flow_runs(free)
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """Without its deployment, which would be read to see that it still is there, and would make the engine open an event stream."""
@@ -342,6 +344,17 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     def _ended_call(self, flow_run_id: UUID, call_id: str) -> Call | None:
         with self.runtime.database.read() as session:
             return recovery.ended_by(session, call_id, str(flow_run_id))
+
+
+def in_turn(found: Sequence[WorkerFlowRunResponse], at: datetime) -> list[WorkerFlowRunResponse]:
+    """Of each queue first the runs that never began: many may wait for one dead server, and each may hold its place for a time-out.
+
+    One that waits is left out until it is due, as it would hold a place until then.
+    """
+    queues = list(dict.fromkeys(one.work_queue_id for one in found))
+    waits = {one.flow_run.id for one in found if one.flow_run.state_name == POSTPONED}
+    due = [one for one in found if one.flow_run.id not in waits or (one.flow_run.next_scheduled_start_time or at) <= at]
+    return sorted(due, key=lambda one: (queues.index(one.work_queue_id), one.flow_run.id in waits))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tasks.prefect_api import PrefectApi
 from tasks.retry import Choice, choose, choose_since, resume
 
 ACTOR = "cli"
-app = typer.Typer(help="Calls: show the state of one, try failed ones again, judge one or many again, delete one.", no_args_is_help=True)
+app = typer.Typer(help="Calls: show the state of one, try some again, judge one or many again, delete one.", no_args_is_help=True)
 Checklist = Annotated[str | None, typer.Option(help="Only this checklist; default: everything the call is routed to.")]
 
 
@@ -36,17 +36,17 @@ def show(call_id: str, home: Home = None) -> None:
 
 @app.command()
 def retry(
-    call_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Failed calls, whatever their reason.")] = None,
+    call_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Calls that failed or wait, whatever their reason.")] = None,
     home: Home = None,
     since: Annotated[datetime | None, typer.Option(help="Calls received since this moment, in the time zone of this machine.")] = None,
     code: Annotated[str | None, typer.Option(help="With --since: the reason to look for; default: all that may have passed.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only count the calls by reason; change nothing.")] = False,
 ) -> None:
-    """Try failed calls again, as after an outage of the file server, the storage or the language model.
+    """Try calls again now that failed, or that wait for the end of an outage of the file server, the storage or the language model.
 
     Each goes on after its last finished step, as by Retry in the Prefect UI; the number of its runs is counted anew. With --since only
     those are chosen whose reason a repeat may help, and never one that somebody has cancelled. May be given again at any time: what waits
-    or works is left alone.
+    for a worker or works is left alone.
     """
     if bool(call_ids) == bool(since) or (code and not since):
         raise typer.BadParameter("name calls, or --since a moment, perhaps with a --code")

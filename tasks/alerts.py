@@ -36,7 +36,7 @@ def watch_outage(runtime: Runtime) -> None:
     """Say so when calls wait for longer than the limit until something outside works again."""
     at = clock.now()
     with runtime.database.read() as session:
-        waiting = recovery.postponed_for(session, at - timedelta(seconds=runtime.settings.queue_alert_seconds), at)
+        waiting = recovery.waiting_out_for(session, at - timedelta(seconds=runtime.settings.queue_alert_seconds), at)
     if waiting:
         reasons = ", ".join(f"{code} ({count})" for code, count in sorted(waiting.items()))
         _emit(OUTAGE, f"Звонки отложены до конца сбоя и продолжатся сами: {reasons}.", count=sum(waiting.values()))

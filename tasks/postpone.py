@@ -14,6 +14,7 @@ from db import calls
 from tasks.lease import Lease
 from tasks.runtime import Runtime
 
+STATE = "Postponed"  # the name of the state of a run that waits
 LONGEST_SECONDS = 900.0
 JITTER = 0.25  # of the pause: calls that failed together must not come back together
 

@@ -55,7 +55,8 @@ class Run:
     def of(cls, body: dict[str, Any]) -> Self:
         """From the API's own form."""
         state = body["state"] or {"type": "PENDING", "timestamp": body["created"], "name": "Pending"}
-        since, due = datetime.fromisoformat(state["timestamp"]), datetime.fromisoformat(body["expected_start_time"] or body["created"])
+        since = datetime.fromisoformat(state["timestamp"])
+        due = datetime.fromisoformat(body.get("next_scheduled_start_time") or body["expected_start_time"] or body["created"])
         worker = (body["infrastructure_pid"] or "").rpartition(":")[0]
         call_id = str(body["parameters"].get("call_id", ""))
         pool, queue = body["work_pool_name"], body["work_queue_name"]

@@ -186,7 +186,7 @@ class Recovery:
     def _end_cancelled_waits(self) -> None:
         """A postponed call whose run somebody cancelled does not wait for its moment."""
         with self.runtime.database.read() as session:
-            waiting = recovery.postponed(session, clock.now(), BATCH)
+            waiting = recovery.waiting_out(session, clock.now(), BATCH)
         known = self.prefect.runs([call.flow_run_id for call in waiting if call.flow_run_id])
         for call in waiting:
             run = known.get(call.flow_run_id or "")

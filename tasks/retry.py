@@ -1,4 +1,4 @@
-"""Trying failed calls again after an outage, as Retry in the Prefect UI does with one: finished steps are not repeated."""
+"""Trying calls again after an outage, as Retry in the Prefect UI does with a failed one: finished steps are not repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.errors import Cancelled, NotFound
 from core.settings import Settings
 from db import calls, retries
 from db.engine import Database
-from db.retries import Failed
+from db.retries import Stopped
 from tasks.dispatch import trigger
 from tasks.prefect_api import PAGE, PrefectApi, PrefectUnavailable, Run
 
@@ -24,35 +24,35 @@ GOING_ON = frozenset({"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"}
 
 @dataclass(frozen=True)
 class Choice:
-    """The failed calls to try again, oldest first, and how many were passed over, by reason code or by state."""
+    """The calls to try again, oldest first, and how many were passed over, by reason code or by state."""
 
-    calls: Sequence[Failed]
+    calls: Sequence[Stopped]
     passed: Counter[str]
 
 
 def choose_since(database: Database, since: datetime, code: str | None = None) -> Choice:
     """Calls received since then whose reason may have passed by itself, or is `code`; what a person cancelled stays cancelled."""
     with database.read() as session:
-        found = retries.failed_since(session, since)
+        found = retries.stopped_since(session, since, clock.now())
     wanted = [one for one in found if one.code != Cancelled.code and (one.transient if code is None else one.code == code)]
     return Choice(wanted, Counter(one.code for one in found) - Counter(one.code for one in wanted))
 
 
 def choose(database: Database, call_ids: Sequence[str]) -> Choice:
-    """Those of the calls that have failed, for whatever reason.
+    """Those of the calls that have failed or wait for the end of an outage, for whatever reason.
 
     Raises:
         NotFound: there is no such call.
     """
     with database.read() as session:
         states: dict[str, str] = {call_id: _state(session, call_id) for call_id in call_ids}
-        wanted = retries.failed_of(session, states)
+        wanted = retries.stopped_of(session, states, clock.now())
     for one in wanted:
         del states[one.call_id]
     return Choice(wanted, Counter(states.values()))
 
 
-def resume(database: Database, prefect: PrefectApi, settings: Settings, chosen: Sequence[Failed]) -> Iterator[tuple[int, Counter[str]]]:
+def resume(database: Database, prefect: PrefectApi, settings: Settings, chosen: Sequence[Stopped]) -> Iterator[tuple[int, Counter[str]]]:
     """Begin the calls anew; now and then the number of calls so far, and how many `went_on`, `began` as a new run, or were `left` alone.
 
     Raises:
@@ -75,9 +75,9 @@ def _state(session: Session, call_id: str) -> str:
         raise NotFound(ru="Звонок {call_id} не найден.", en="No such call: {call_id}.", call_id=call_id) from None
 
 
-def _resume(database: Database, prefect: PrefectApi, settings: Settings, call: Failed, run: Run | None) -> str:
+def _resume(database: Database, prefect: PrefectApi, settings: Settings, call: Stopped, run: Run | None) -> str:
     """The call first: should Prefect fail between, the reconciler finds a waiting call whose run has ended."""
-    if run is not None and run.type in GOING_ON:
+    if run is not None and run.type in GOING_ON and not (call.waits and run.type == "SCHEDULED"):
         return "left"
     with database.begin() as session:
         if not retries.begin_anew(session, call, clock.now(), keep_run=run is not None):

@@ -78,7 +78,7 @@ def test_what_may_pass_is_waited_out_and_nothing_is_judged_twice(
         run = worker.run(process_call, call_id="c1")
         state = here.work(process_call, run)
         call = stored(house)
-        assert (state.type, state.name, state.message) == (StateType.SCHEDULED, "AwaitingRetry", Unavailable().text("ru"))
+        assert (state.type, state.name, state.message) == (StateType.SCHEDULED, "Postponed", Unavailable().text("ru"))
         assert (call.status, call.reason_code, call.triggered_at) == ("queued", "unavailable", state.state_details.scheduled_time)
         assert here.work(process_call, run).is_completed()
         assert len(crm.requests) == 1

@@ -8,13 +8,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 
+from core import clock
 from core.settings import Settings
+from flows.resident import in_turn
 from rop import ports
+from tasks.postpone import STATE as POSTPONED
 from tasks.prefect_api import PrefectApi
 from tests.peers import prefect_server
 from tests.peers.waiting import eventually
@@ -36,6 +43,25 @@ def test_a_worker_waits_for_a_prefect_that_is_away_and_stays_sound(settings: Set
             assert worker.poll() is None, (tmp_path / "worker.log").read_text()
             assert httpx.get(health, trust_env=False).status_code == 200
         assert worker.returncode == 0
+
+
+def test_what_waits_for_an_outage_lets_new_runs_go_first_and_comes_when_it_is_due() -> None:
+    at = clock.now()
+    live, bulk = uuid4(), uuid4()
+    found = [
+        _found("overdue", live, at - timedelta(hours=1), POSTPONED),
+        _found("new", live, at - timedelta(minutes=1), "Scheduled"),
+        _found("given back", live, at, "AwaitingRetry"),
+        _found("not due", live, at + timedelta(seconds=9), POSTPONED),
+        _found("soon", live, at + timedelta(seconds=9), "Scheduled"),
+        _found("old", bulk, at - timedelta(days=1), "Scheduled"),
+    ]
+    assert [one.flow_run.name for one in in_turn(found, at)] == ["new", "given back", "soon", "overdue", "old"]
+
+
+def _found(name: str, queue: UUID, due: datetime, state: str) -> WorkerFlowRunResponse:
+    run = FlowRun(name=name, flow_id=uuid4(), state_name=state, next_scheduled_start_time=due)
+    return WorkerFlowRunResponse(work_pool_id=uuid4(), work_queue_id=queue, flow_run=run)
 
 
 @contextmanager

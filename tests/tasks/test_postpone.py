@@ -67,10 +67,10 @@ def test_a_call_that_waits_shows_why_and_is_nobodys(runtime: Runtime, lease: Lea
     assert (call.reason_code, call.reason) == ("unavailable", {"ru": Unavailable().text("ru"), "en": Unavailable().text("en")})
     at = clock.now()
     with runtime.database.read() as session:
-        assert [one.call_id for one in recovery.postponed(session, at, 10)] == ["c1"]
+        assert [one.call_id for one in recovery.waiting_out(session, at, 10)] == ["c1"]
         assert recovery.unclaimed(session, "live", at, 10) == []
         assert recovery.oldest_waiting(session, "live", at) is None
-        assert recovery.postponed_for(session, at, at) == {"unavailable": 1}
+        assert recovery.waiting_out_for(session, at, at) == {"unavailable": 1}
 
 
 def test_the_next_run_knows_of_the_wait_and_tries_each_step_once(runtime: Runtime, lease: Lease) -> None:

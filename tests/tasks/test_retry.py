@@ -1,4 +1,4 @@
-"""Failed calls are tried again under their own runs, once, and nothing is lost on the way."""
+"""Calls that failed or wait are tried again under their own runs, once, and nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -127,6 +127,25 @@ def test_what_prefect_did_not_hear_is_started_by_the_reconciler(house: House, mo
             retried(house, "c1")
     house.change("c1", triggered_at=clock.now() - LONG_AGO)
     assert (house.sweep().restarted, house.state(call)) == (1, "SCHEDULED")
+
+
+def test_a_call_that_waits_goes_on_at_once_and_has_not_waited_then(house: House) -> None:
+    before = house.call("c1")
+    token = house.taken("c1", silent=False).lease_token or ""
+    with house.database.begin() as session:
+        calls.postpone(session, "c1", token, Unreachable("timeout"), clock.now() + LONG_AGO, clock.now())
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": (clock.now() + LONG_AGO).isoformat()}}
+    house.prefect.request("POST", f"/flow_runs/{before.flow_run_id}/set_state", {"state": later, "force": True})
+    run = before.flow_run_id or ""
+    assert house.prefect.runs([run])[run].due > clock.now()
+    found = choose_since(house.database, before.received_at)
+    assert [(one.call_id, one.code, one.transient) for one in found.calls] == [("c1", "timeout", True)]
+    assert retried(house, "c1") == {"went_on": 1}
+    assert house.prefect.runs([run])[run].due <= clock.now()
+    assert choose(house.database, ["c1"]).calls == []
+    after = house.taken("c1", silent=False)
+    with house.database.read() as session:
+        assert (after.attempt, after.runs, calls.postponements(session, after)) == (2, 1, [])
 
 
 def test_without_prefect_nothing_changes(house: House) -> None:
