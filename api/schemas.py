@@ -109,7 +109,7 @@ class Synced(Answer):
 
 
 class Reason(Answer):
-    """Почему обработка не удалась."""
+    """Почему обработка не удалась или отложена."""
 
     code: str
     detail: str

@@ -163,10 +163,13 @@ class Settings(BaseSettings):
     wait_out_seconds: float = Field(
         21600.0,
         ge=0,
+        le=30 * 86400,
         description="A call that was stopped by what may pass, such as a server that is down, is tried again for so long before it fails; "
         "0 fails it at once.",
     )
-    postpone_seconds: float = Field(60.0, gt=0, description="The first pause of such a call; each is twice the former, up to 15 minutes.")
+    postpone_seconds: float = Field(
+        60.0, gt=0, le=900, description="The first pause of such a call; each is twice the former, up to 15 minutes."
+    )
     max_attempts: int = Field(3, description="Runs of one call that broke off before it fails for good: a poison call must not loop.")
     pending_seconds: float = Field(60.0, description="A run that began and did not take its call within this long is scheduled again.")
     late_seconds: float = Field(900.0, description="A run that is this late and waits in no queue of ours is replaced by a new one.")

@@ -283,7 +283,7 @@ def release(session: Session, call_id: str, token: str, at: datetime) -> bool:
     """
     mine = and_(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(RUNNING))
     # A run may take its call before the ingress notes that it made the run; what waits without that note is seen by nobody.
-    waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": func.coalesce(Call.triggered_at, at)}
+    waiting = {"status": "queued", "lease_token": None, "lease_until": None, "triggered_at": at}
     if session.execute(UPDATE.where(mine).values(waiting).returning(Call.call_id)).first() is None:
         ended = select(Call.call_id).where(Call.call_id == call_id, Call.lease_token == token, Call.status.in_(TERMINAL))
         return session.scalar(ended) is not None
@@ -306,7 +306,7 @@ def postpone(session: Session, call_id: str, token: str, reason: RopError, due: 
 
 def postponed(at: datetime) -> ColumnElement[bool]:
     """Which calls wait for what stopped them to pass."""
-    return and_(Call.status == "queued", Call.triggered_at > at)
+    return and_(Call.status == "queued", Call.reason_code.is_not(None), Call.triggered_at > at)
 
 
 def postponements(session: Session, call: Call) -> list[datetime]:
@@ -330,7 +330,7 @@ def _lately(call: Call) -> tuple[ColumnElement[bool], ...]:
 
 def unlink_run(session: Session, call: Call) -> bool:
     """Forget the flow run that `call` names, so that a new one can be made; False when the call has moved on meanwhile."""
-    free = {"status": "received", "flow_run_id": None, "triggered_at": None, "lease_token": None, "lease_until": None}
+    free = {"status": "received", "flow_run_id": None, "triggered_at": None, "lease_token": None, "lease_until": None, **_shown(None)}
     same = and_(Call.call_id == call.call_id, Call.flow_run_id == call.flow_run_id, Call.runs == call.runs, Call.status.not_in(TERMINAL))
     return session.execute(UPDATE.where(same).values(free).returning(Call.call_id)).first() is not None
 

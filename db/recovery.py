@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select, update
+from sqlalchemy import and_, case, exists, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from db.calls import IN_GOOD_ORDER, RUNNING, TERMINAL, WAITING, Claim, get, note, postponed
+from db.calls import IN_GOOD_ORDER, POSTPONED, RUNNING, TERMINAL, WAITING, Claim, get, note, postponed
 from db.models import Call, CallEvent
 
 
@@ -74,26 +74,29 @@ def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
     return session.scalar(select(Call).where(mine))
 
 
-def waiting_out(session: Session, at: datetime, limit: int) -> list[Call]:
-    """Calls that wait for what stopped them to pass, the longest waiting first."""
-    return list(session.scalars(select(Call).where(postponed(at)).order_by(Call.received_at).limit(limit)))
+def waiting_out(session: Session, at: datetime) -> list[Call]:
+    """Calls that wait for the end of an outage."""
+    return list(session.scalars(select(Call).where(postponed(at))))
 
 
 def waiting_out_for(session: Session, before: datetime, at: datetime) -> dict[str, int]:
-    """How many such calls there are for each reason code, of those that were received before `before`."""
-    counted = select(Call.reason_code, func.count()).where(postponed(at), Call.received_at < before).group_by(Call.reason_code)
+    """How many such calls there are for each reason code, of those that were first postponed before `before`."""
+    first = (CallEvent.call_id == Call.call_id, CallEvent.attempt == Call.attempt, CallEvent.name == POSTPONED, CallEvent.at < before)
+    counted = select(Call.reason_code, func.count()).where(postponed(at), exists().where(*first)).group_by(Call.reason_code)
     return {str(code): count for code, count in session.execute(counted).tuples()}
 
 
 def oldest_waiting(session: Session, priority: str, at: datetime) -> datetime | None:
-    """When the call of this priority was received that waits longest for a worker."""
+    """Since when the call of this priority waits that waits longest for a worker: its receipt, or the end of its wait for an outage."""
     waiting = (Call.status.in_(WAITING), Call.priority == priority, not_(postponed(at)))
-    return session.scalar(select(func.min(Call.received_at)).where(*waiting))
+    since = case((Call.reason_code.is_not(None), Call.triggered_at), else_=Call.received_at)
+    return session.execute(select(func.min(since, type_=Call.received_at.type)).where(*waiting)).scalar()
 
 
-def count_queued(session: Session, priority: str) -> int:
-    """Calls of this priority that wait in Prefect."""
-    return session.scalar(select(func.count()).where(Call.status == "queued", Call.priority == priority)) or 0
+def count_queued(session: Session, priority: str, at: datetime) -> int:
+    """Calls of this priority that wait in Prefect for a worker."""
+    waiting = (Call.status == "queued", Call.priority == priority, not_(postponed(at)))
+    return session.scalar(select(func.count()).where(*waiting)) or 0
 
 
 def count_unfinished(session: Session, priority: str) -> int:

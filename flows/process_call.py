@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
-from prefect.states import Completed, Failed, Scheduled
+from prefect.states import Completed, Failed
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
@@ -24,6 +25,7 @@ from tasks.lease import Lease
 from tasks.notify import notify_if_owed
 from tasks.postpone import STATE as POSTPONED
 from tasks.postpone import postpone
+from tasks.prefect_api import PrefectApi, PrefectUnavailable
 from tasks.publish import Judgement, judgement, publish, publish_failure, publish_silence
 from tasks.runtime import Runtime
 from tasks.score import score
@@ -49,13 +51,16 @@ def process_call(call_id: str) -> State[Any]:
 def _work(runtime: Runtime, lease: Lease) -> State[Any]:
     try:
         return _steps(runtime, lease)
-    except LeaseLost:
+    except (Abort, LeaseLost):
         raise
-    except Exception as error:  # noqa: BLE001  whatever happened, the call ends in a state with a reason or goes on later
-        reason = as_rop(error)
+    except Exception as error:
+        reason = lease.stop_reason or as_rop(error)
+        if isinstance(reason, LeaseLost):
+            raise reason from error
         if type(reason) is RopError:
             get_run_logger().exception("unexpected error", exc_info=error)
-        return _later(runtime, lease, [reason]) or _failed(runtime, lease, reason)
+        _wait_out(runtime, lease, [reason])
+        return _failed(runtime, lease, reason)
 
 
 def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
@@ -68,18 +73,23 @@ def _steps(runtime: Runtime, lease: Lease) -> State[Any]:
         else:
             lease.enter("analysing", runtime.settings.analyse_seconds)
             judged = _judge(runtime, lease)
-            if later := _later(runtime, lease, [one.error for one in judged if one.error]):
-                return later
+            lease.heed()
+            _wait_out(runtime, lease, [one.error for one in judged if one.error])
             publish(call_id, judged)
     return Completed(message=_tell(runtime, call_id))
 
 
-def _later(runtime: Runtime, lease: Lease, errors: Sequence[RopError]) -> State[Any] | None:
-    """The state of a run that goes on when what stopped it may have passed; None if there is nothing to wait for."""
-    for error in errors:
-        if due := postpone(runtime, lease, error):
-            return Scheduled(scheduled_time=due, name=POSTPONED, message=error.text("ru"))
-    return None
+def _wait_out(runtime: Runtime, lease: Lease, errors: Sequence[RopError]) -> None:
+    """Leave the run, to go on when the outage that stopped it may be over; returns if there is nothing to wait for.
+
+    The state is not returned: where a run is a process, Prefect calls one that ends in a scheduled state crashed.
+    """
+    wait = postpone(runtime, lease, errors)
+    if wait is None:
+        return
+    with suppress(PrefectUnavailable, NotFound), closing(PrefectApi(runtime.settings)) as prefect:  # the reconciler sees to it
+        prefect.postpone(str(flow_run.id), POSTPONED, wait.why.text("ru"), wait.until)
+    raise Abort(str(wait.why))
 
 
 def _left(runtime: Runtime, call_id: str, lost: LeaseLost) -> State[Any]:

@@ -71,6 +71,7 @@ REFILL_SECONDS = 0.2  # calls that end together share a poll
 RECOVER_SECONDS = 60.0
 SOUND_SECONDS = 60.0  # since the worker last looked after itself, which it does at every poll for cancels
 TIDY_SECONDS = 3600.0
+OVERDUE = timedelta(minutes=15)  # a run that waited for an outage yields to new ones no longer
 SERVER_ERROR = 500
 LIVE_STATES = ["RUNNING", "PENDING"]
 REQUEUE_SECONDS = 8.0  # for Prefect to hear which runs a stopping worker leaves: under the pause before it is killed
@@ -277,7 +278,7 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         if lease is None:
             await self._cancel_without_lease(flow_run_id)
             return
-        if not lease.stopping:
+        if lease.stop_reason is None:
             lease.stop(Cancelled())
             return
         # Its thread may last for minutes more, and would then take back a retry that somebody has asked for meanwhile.
@@ -349,12 +350,14 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 def in_turn(found: Sequence[WorkerFlowRunResponse], at: datetime) -> list[WorkerFlowRunResponse]:
     """Of each queue first the runs that never began: many may wait for one dead server, and each may hold its place for a time-out.
 
-    One that waits is left out until it is due, as it would hold a place until then.
+    One that waits is left out until it is due, as it would hold a place until then, and has its turn when it is long overdue.
     """
     queues = list(dict.fromkeys(one.work_queue_id for one in found))
-    waits = {one.flow_run.id for one in found if one.flow_run.state_name == POSTPONED}
-    due = [one for one in found if one.flow_run.id not in waits or (one.flow_run.next_scheduled_start_time or at) <= at]
-    return sorted(due, key=lambda one: (queues.index(one.work_queue_id), one.flow_run.id in waits))
+    overdue = {
+        one.flow_run.id: at - (one.flow_run.next_scheduled_start_time or at) for one in found if one.flow_run.state_name == POSTPONED
+    }
+    due = [one for one in found if overdue.get(one.flow_run.id, timedelta()) >= timedelta()]
+    return sorted(due, key=lambda one: (queues.index(one.work_queue_id), overdue.get(one.flow_run.id, OVERDUE) < OVERDUE))
 
 
 @contextmanager

@@ -66,10 +66,14 @@ class Lease:
         if self._thread.is_alive():
             self._thread.join()
 
-    def check(self) -> None:
-        """Raise the reason to stop, if there is one: the lease was lost, the run was cancelled, or the step is over its time."""
+    def heed(self) -> None:
+        """Raise the reason to stop, if the run was told to: the lease was lost, or a person cancelled."""
         if self._stop_with is not None:
             raise self._stop_with
+
+    def check(self) -> None:
+        """The same; or that the step is over its time."""
+        self.heed()
         if clock.monotonic() > self._deadline:
             raise self._too_slow
 
@@ -86,10 +90,14 @@ class Lease:
         self._fraction = 0.0
         self._beat(status=status)
 
+    def excuse(self, seconds: float) -> None:
+        """Give the step so much more time: it had to wait for what others use."""
+        self._deadline += seconds
+
     @property
-    def stopping(self) -> bool:
-        """Whether the run was told to stop."""
-        return self._stop_with is not None
+    def stop_reason(self) -> RopError | None:
+        """Why the run was told to stop, if it was."""
+        return self._stop_with
 
     @property
     def hangs(self) -> bool:

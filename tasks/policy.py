@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from core.errors import TransientError
 from tasks import runtime as runtimes
+from tasks.postpone import waits_again
 
 RETRIES = 4
 FIRST_DELAY_SECONDS = 4
@@ -37,7 +38,7 @@ def may_help(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     wait for the same server, and none may hold a worker's place for a minute to learn that it is still down.
     """
     if isinstance(state.data, TransientError):
-        if runtimes.has_waited():
+        if waits_again(state.data):
             return False
         _wait_out(state.data.retry_after or 0.0)
         return True

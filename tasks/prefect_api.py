@@ -18,6 +18,8 @@ BUSY = 503  # the server on SQLite could not write now; nothing was done
 AWAY = {429, 502, 503, 504}  # what the server, or a proxy before it, says to everybody
 BUSY_TRIES = 3
 BUSY_SECONDS = 0.5
+LOCKED = 423
+LEAST_WAIT_SECONDS = 0.1
 LLM_LIMIT = "llm"  # the global limit that language models are asked under
 PAGE = 200  # the most runs that the server returns at once
 DELETED_AT_ONCE = 50  # the most runs that it deletes at once
@@ -106,6 +108,11 @@ class PrefectApi:
         """Schedule an existing run again, whatever its state; raises `NotFound` when Prefect does not know it."""
         self.force(flow_run_id, "SCHEDULED", message, "AwaitingRetry")
 
+    def postpone(self, flow_run_id: str, name: str, message: str, due: datetime) -> None:
+        """Let a run wait until `due` in a state of this name, unless it is being cancelled; raises `NotFound`."""
+        state = {"type": "SCHEDULED", "name": name, "message": message, "state_details": {"scheduled_time": due.isoformat()}}
+        self.request("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state})
+
     def force(self, flow_run_id: str, type: str, message: str, name: str | None = None) -> None:
         """Set the state of a run whatever its present one; raises `NotFound`."""
         state = {"type": type, "name": name, "message": message}
@@ -172,6 +179,19 @@ class PrefectApi:
         except NotFound:
             self.request("POST", "/v2/concurrency_limits/", {"name": name} | wanted)
 
+    def take_slot(self, name: str) -> float:
+        """Take a slot of a global limit: 0, or the seconds after which to ask again.
+
+        Raises:
+            NotFound: nobody made the limit.
+        """
+        answer = self._send("POST", "/v2/concurrency_limits/increment", {"names": [name], "slots": 1, "mode": "rate_limit"})
+        if answer.status_code == LOCKED:
+            return max(float(answer.headers["Retry-After"]), LEAST_WAIT_SECONDS)
+        if not _content(answer):
+            raise NotFound(ru="Prefect не знает такого предела.", en=f"Prefect does not know the limit {name}.")
+        return 0.0
+
     def pool_kind(self, pool: str) -> str:
         """The type of the pool, such as `resident` or `kubernetes`."""
         return str(self.request("GET", f"/work_pools/{pool}")["type"])
@@ -207,9 +227,7 @@ class PrefectApi:
             answer = self._send(method, path, body)
         if answer.status_code == 404:
             raise NotFound(ru="Prefect не знает такого объекта.", en=f"Prefect does not know {path}.")
-        if not answer.is_success:
-            raise (PrefectUnavailable if answer.status_code in AWAY else PrefectRefused)(status=answer.status_code)
-        return answer.json() if answer.content else None
+        return _content(answer)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         try:
@@ -225,3 +243,9 @@ class PrefectApi:
     def _filter(self, wanted: dict[str, Any]) -> list[Run]:
         body = {"flow_runs": wanted, "limit": PAGE, "sort": "EXPECTED_START_TIME_ASC"}
         return [Run.of(found) for found in self.request("POST", "/flow_runs/filter", body)]
+
+
+def _content(answer: httpx.Response) -> Any:
+    if not answer.is_success:
+        raise (PrefectUnavailable if answer.status_code in AWAY else PrefectRefused)(status=answer.status_code)
+    return answer.json() if answer.content else None

@@ -186,7 +186,7 @@ class Recovery:
     def _end_cancelled_waits(self) -> None:
         """A postponed call whose run somebody cancelled does not wait for its moment."""
         with self.runtime.database.read() as session:
-            waiting = recovery.waiting_out(session, clock.now(), BATCH)
+            waiting = recovery.waiting_out(session, clock.now())
         known = self.prefect.runs([call.flow_run_id for call in waiting if call.flow_run_id])
         for call in waiting:
             run = known.get(call.flow_run_id or "")
@@ -251,4 +251,4 @@ class Recovery:
 
     def _bulk_room(self) -> int:
         with self.runtime.database.read() as session:
-            return self.runtime.settings.bulk_ahead - recovery.count_queued(session, "bulk")
+            return self.runtime.settings.bulk_ahead - recovery.count_queued(session, "bulk", clock.now())

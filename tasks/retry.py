@@ -20,6 +20,7 @@ from tasks.dispatch import trigger
 from tasks.prefect_api import PAGE, PrefectApi, PrefectUnavailable, Run
 
 GOING_ON = frozenset({"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"})  # asked for already, or ending at this moment
+CANCELLED = frozenset({"CANCELLED", "CANCELLING"})  # of a call that waits: it is about to end
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _state(session: Session, call_id: str) -> str:
 
 def _resume(database: Database, prefect: PrefectApi, settings: Settings, call: Stopped, run: Run | None) -> str:
     """The call first: should Prefect fail between, the reconciler finds a waiting call whose run has ended."""
-    if run is not None and run.type in GOING_ON and not (call.waits and run.type == "SCHEDULED"):
+    if run is not None and run.type in (CANCELLED if call.waits else GOING_ON):
         return "left"
     with database.begin() as session:
         if not retries.begin_anew(session, call, clock.now(), keep_run=run is not None):

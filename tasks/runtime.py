@@ -88,7 +88,7 @@ def _turn(settings: Settings) -> analyst.Turn:
         return analyst.at_once
     from tasks.budget import wait_for_turn  # Prefect is imported for those who need it
 
-    return partial(wait_for_turn, settings.analyse_seconds)
+    return partial(wait_for_turn, settings)
 
 
 _held: ContextVar[Lease | None] = ContextVar("lease", default=None)  # Prefect runs tasks in a copy of their flow's context
@@ -96,10 +96,9 @@ _current: Runtime | None = None
 _choosing = threading.Lock()
 
 
-def has_waited() -> bool:
-    """Whether the call of this run was postponed before."""
-    lease = _held.get()
-    return lease is not None and bool(lease.waited)
+def held() -> Lease | None:
+    """The lease of the run at hand, if it works on a call that has not ended."""
+    return _held.get()
 
 
 def use(runtime: Runtime) -> None:

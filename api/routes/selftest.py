@@ -125,7 +125,7 @@ def _failure(call: Call, language: str) -> str:
     """Why nothing more will come of the call; empty while it may."""
     if call.status == "no_speech":
         return SILENCE[language]
-    return str(call.reason[language]) if call.reason else ""
+    return str(call.reason[language]) if call.status == "failed" and call.reason else ""
 
 
 def _step(name: str, ok: bool, failed: str, detail: str) -> SelfTestStep:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 
 from bench._house import CHECKLIST, TABLE, House
+from checklists.findings import TableFindings
+from core import clock
 from core.errors import Cancelled, Unavailable
 from core.settings import Settings
 from db import calls, results
@@ -84,6 +91,41 @@ def test_what_may_pass_is_waited_out_and_nothing_is_judged_twice(
         assert len(crm.requests) == 1
     assert engine.asked == {one: 1 + (one in down) for one in (CHECKLIST, TABLE)}
     assert (stored(house).status, stored(house).reason) == ("done", None)
+
+
+def test_a_cancel_that_meets_an_outage_is_a_cancel(
+    house: House, worker: Worker, shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Scripted):
+        def extract(self, *asked: Any) -> TableFindings:
+            next(iter(here.runtime.leases.values())).stop(Cancelled())
+            return super().extract(*asked)
+
+    monkeypatch.setattr(extract, "retries", 0)
+    worker.runtime._analysts["openai"] = Stopped(worker.runtime, {TABLE: [Unavailable()]})
+    here = host(worker, shared, tmp_path / "one", monkeypatch)
+    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.ogg"))
+        assert here.work(process_call, worker.run(process_call, call_id="c1")).is_cancelled()
+    assert (stored(house).status, stored(house).reason_code) == ("failed", "cancelled")
+
+
+def test_a_run_in_a_process_of_its_own_waits_too(house: House, worker: Worker, shared: Settings) -> None:
+    house.accept("c1", audio_url="http://127.0.0.1:9/a.ogg")
+    run = worker.run(process_call, call_id="c1")
+    with house.database.begin() as session:  # it was postponed before, so it tries once
+        token = calls.claim(session, "c1", str(run.id), clock.now(), 60).token
+        calls.postpone(session, "c1", token, Unavailable(), clock.now(), clock.now())
+    told = {"ROP_HOME": str(shared.home), "ROP_DATABASE_URL": house.database.url, "ROP_ALLOWED_NETWORKS": "127.0.0.1/32"}
+    told |= {"PREFECT_API_URL": shared.prefect_api_url, "ROP_PREFECT_API_URL": shared.prefect_api_url}
+    told |= {"PREFECT__FLOW_RUN_ID": str(run.id), "PREFECT__FLOW_ENTRYPOINT": "flows.process_call:process_call"}
+    done = subprocess.run([sys.executable, "-m", "prefect.engine"], env=os.environ | told, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run.id).state
+    assert state is not None
+    assert (state.type, state.name) == (StateType.SCHEDULED, "Postponed"), state.message
+    assert (stored(house).status, stored(house).reason_code) == ("queued", "connect_failed")
 
 
 def test_a_call_that_has_waited_long_enough_is_done_with_what_could_be_judged(

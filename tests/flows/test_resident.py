@@ -49,14 +49,15 @@ def test_what_waits_for_an_outage_lets_new_runs_go_first_and_comes_when_it_is_du
     at = clock.now()
     live, bulk = uuid4(), uuid4()
     found = [
-        _found("overdue", live, at - timedelta(hours=1), POSTPONED),
+        _found("long overdue", live, at - timedelta(hours=1), POSTPONED),
+        _found("overdue", live, at - timedelta(minutes=1), POSTPONED),
         _found("new", live, at - timedelta(minutes=1), "Scheduled"),
         _found("given back", live, at, "AwaitingRetry"),
         _found("not due", live, at + timedelta(seconds=9), POSTPONED),
         _found("soon", live, at + timedelta(seconds=9), "Scheduled"),
         _found("old", bulk, at - timedelta(days=1), "Scheduled"),
     ]
-    assert [one.flow_run.name for one in in_turn(found, at)] == ["new", "given back", "soon", "overdue", "old"]
+    assert [one.flow_run.name for one in in_turn(found, at)] == ["long overdue", "new", "given back", "soon", "overdue", "old"]
 
 
 def _found(name: str, queue: UUID, due: datetime, state: str) -> WorkerFlowRunResponse:

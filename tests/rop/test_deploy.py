@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -10,16 +11,18 @@ from pathlib import Path
 
 import pytest
 from prefect import flow, task
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.settings import Settings as PrefectSettings
 
 from checklists.definitions import Checklist
 from core import clock
-from core.errors import PermanentError, RateLimited, Unreachable
+from core.errors import Cancelled, PermanentError, RateLimited, Unreachable
 from core.settings import Settings
 from db import calls, migrate
 from rop import automations, deploy
 from tasks import alerts, budget
+from tasks import lease as leases
 from tasks import runtime as runtimes
 from tasks.dispatch import try_draft
 from tasks.engines.analyst import Context
@@ -63,9 +66,11 @@ def prefect(deployed: Settings) -> Iterator[PrefectApi]:
 
 @pytest.fixture
 def client_settings(deployed: Settings) -> Iterator[None]:
-    """This process as a worker of that server."""
+    """This process as a worker of that server; Prefect would go on sending events to the server of an earlier test."""
+    EventsWorker.drain_all(timeout=10)
     with temporary_settings({PREFECT_API_URL: deployed.prefect_api_url, PREFECT_API_AUTH_STRING: LOGIN}):
         yield
+        EventsWorker.drain_all(timeout=10)
 
 
 def test_prefect_understands_how_long_it_shall_remember(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +158,7 @@ def test_what_is_no_state_of_a_run_is_told_too(deployed: Settings, chat: Webhook
     alerts.watch_outage(runtime)
     with runtime.database.begin() as session:
         token = calls.claim(session, "c1", "run", clock.now(), 60).token
-        calls.postpone(session, "c1", token, Unreachable(), clock.now() + timedelta(hours=1), clock.now())
+        calls.postpone(session, "c1", token, Unreachable(), clock.now() + timedelta(hours=1), clock.now() - timedelta(hours=1))
     alerts.watch_outage(runtime)
     runtime.database.dispose()
     assert "3" in eventually(lambda: _told(chat, "Вебхуки"))
@@ -168,14 +173,14 @@ def test_without_an_address_there_are_no_alerts(deployed: Settings, prefect: Pre
     assert [one["name"] for one in prefect.request("POST", "/automations/filter", {"limit": 200})] == ["a person's own"]
 
 
-@pytest.mark.usefixtures("client_settings")
-def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: PrefectApi, settings: Settings) -> None:
+def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: PrefectApi, deployed: Settings) -> None:
     prefect.ensure_rate(LLM_LIMIT, 60)
     checklist = Checklist.model_validate(
         {"id": "a", "name": "А", "stages": [{"id": "s", "name": "С", "criteria": [{"id": "c", "ask": "Поздоровался"}]}]}
     )
+    runtimes.use(Runtime(deployed))
     with LlmPeer(replies=[answer("не JSON"), good()] * 4) as peer:
-        limited = Runtime(settings.model_copy(update={"llm_url": peer.url, "llm_per_minute": 60})).analyst("openai")
+        limited = Runtime(deployed.model_copy(update={"llm_url": peer.url})).analyst("openai")
         started = clock.monotonic()
         for _ in range(4):
             limited.check(sale(), checklist, Context(at=clock.now()))
@@ -183,10 +188,28 @@ def test_the_model_is_asked_no_more_often_than_the_budget_allows(prefect: Prefec
     assert clock.monotonic() - started >= 2, "five at once, then one a second"
 
 
-@pytest.mark.usefixtures("client_settings")
-def test_a_budget_that_nobody_made_stops_nothing(prefect: PrefectApi) -> None:
+def test_who_waits_for_a_turn_hears_cancel_and_is_given_the_time(prefect: PrefectApi, deployed: Settings, tmp_path: Path) -> None:
+    settings = deployed.model_copy(update={"home": tmp_path})
     prefect.request("DELETE", f"/v2/concurrency_limits/{LLM_LIMIT}")
-    budget.wait_for_turn(60)
+    prefect.ensure_rate(LLM_LIMIT, 1)
+    runtime = Runtime(settings)
+    migrate.upgrade(runtime.database)
+    with runtime.database.begin() as session:
+        calls.accept(session, calls.NewCall("c1", "m", "d", "s", "http://crm/a.mp3", None), clock.now())
+    with runtime.holding(leases.claim(runtime.database, settings, "c1", "run"), "run") as lease:
+        budget.wait_for_turn(settings)
+        lease.enter("analysing", 1.5)
+        threading.Timer(3, lease.stop, [Cancelled()]).start()
+        begun = clock.monotonic()
+        with pytest.raises(Cancelled):
+            budget.wait_for_turn(settings)
+        assert 3 <= clock.monotonic() - begun < 10, "twice the time of the step, which is not to blame"
+    runtime.database.dispose()
+
+
+def test_a_budget_that_nobody_made_stops_nothing(prefect: PrefectApi, deployed: Settings) -> None:
+    prefect.request("DELETE", f"/v2/concurrency_limits/{LLM_LIMIT}")
+    budget.wait_for_turn(deployed)
 
 
 @pytest.mark.usefixtures("client_settings")

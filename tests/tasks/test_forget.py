@@ -202,9 +202,9 @@ def test_a_download_under_way_ends_and_leaves_no_file(runtime: Runtime, tmp_path
         with leases.claim(runtime.database, runtime.settings, ID, "run-1") as lease:
 
             def tick(_: int) -> None:
-                if not lease.stopping:
+                if lease.stop_reason is None:
                     delete(runtime)
-                    eventually(lambda: lease.stopping)
+                    eventually(lambda: lease.stop_reason)
                 lease.check()
 
             with pytest.raises(LeaseLost):

@@ -47,7 +47,7 @@ def test_a_run_that_lost_the_call_is_told_to_stop(database: Database, settings: 
     with leases.claim(database, settings, call, "run-1") as lease:
         with database.begin() as session:
             calls.claim(session, call, "run-1", clock.now(), 60)
-        eventually(lambda: lease.stopping)
+        eventually(lambda: lease.stop_reason)
         with pytest.raises(LeaseLost):
             lease.check()
 

@@ -148,6 +148,16 @@ def test_a_call_that_waits_goes_on_at_once_and_has_not_waited_then(house: House)
         assert (after.attempt, after.runs, calls.postponements(session, after)) == (2, 1, [])
 
 
+def test_a_wait_that_somebody_has_cancelled_is_left_to_end(house: House) -> None:
+    call, token = house.call("c1"), house.taken("c1", silent=False).lease_token or ""
+    with house.database.begin() as session:
+        calls.postpone(session, "c1", token, Unreachable("timeout"), clock.now() + LONG_AGO, clock.now())
+    house.put(call, "CANCELLED")
+    assert retried(house, "c1") == {"left": 1}
+    house.sweep()
+    assert house.stored("c1").reason_code == "cancelled"
+
+
 def test_without_prefect_nothing_changes(house: House) -> None:
     failed(house, "c1")
     away = PrefectApi(house.settings.model_copy(update={"prefect_api_url": "http://127.0.0.1:9/api"}))
