@@ -51,9 +51,9 @@ def process_call(call_id: str) -> State[Any]:
 def _work(runtime: Runtime, lease: Lease) -> State[Any]:
     try:
         return _steps(runtime, lease)
-    except (Abort, LeaseLost):
+    except LeaseLost:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever happened, the call ends in a state with a reason or goes on later
         reason = lease.stop_reason or as_rop(error)
         if isinstance(reason, LeaseLost):
             raise reason from error
