@@ -28,7 +28,7 @@ from tests.stack.live import CALL_SECONDS, FINAL, TOKEN, LiveStack, rop
 
 pytestmark = pytest.mark.slow
 LONG_SECONDS = 600.0  # of talk: recognised in nearly three times as long as a bar needs to appear, longer than it on a quick machine
-PAST_CALLS = 40
+PAST_CALLS = 24
 DEAD = ("gone.mp3", "http://127.0.0.1:9/dead.mp3")
 SEED_FIELDS = {"call_id", "manager_id", "checklist_name", "total_score", "max_score", "completion_percentage", "stages", "timestamp"}
 STAGE_FIELDS = {"stage_id", "stage_name", "score", "percentage", "status", "comment", "quote"}

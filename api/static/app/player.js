@@ -19,10 +19,13 @@ function start(audio) {
   audio.hidden = true;
   controls.hidden = false;
 
+  // A pause before the sound has begun ends the promise of the sound, as was wished.
+  const start = () => audio.play().catch((error) => { if (error.name !== "AbortError") throw error; });
+
   function seek(seconds, play = false) {
     audio.currentTime = Math.min(Math.max(seconds, 0), Math.max(length() - 0.05, 0));
     show();
-    if (play) audio.play();
+    if (play) start();
   }
 
   function show() {
@@ -50,7 +53,7 @@ function start(audio) {
   }
 
   function toggle() {
-    if (audio.paused) audio.play();
+    if (audio.paused) start();
     else audio.pause();
   }
 
