@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,12 @@ class Site:
     home: Path
     environment: dict[str, str]
     audio_url: str
-    api: httpx.Client
+    apis: Sequence[httpx.Client]
+
+    @property
+    def api(self) -> httpx.Client:
+        """The first one, if there are more."""
+        return self.apis[0]
 
     @property
     def stack(self) -> dict[str, Any]:
@@ -47,11 +52,11 @@ class Site:
         found: dict[str, Any] = json.loads((self.home / "stack.json").read_text())
         return found
 
-    def post(self, call_id: str) -> bool:
-        """Post one call; whether it was accepted."""
+    def post(self, call_id: str, number: int = 0) -> bool:
+        """Post one call to the API whose turn it is with this number; whether it was accepted."""
         form = {"manager_id": "m", "call_id": call_id, "deal_id": "d", "deal_stage_id": "s", "audio_url": self.audio_url}
         try:
-            return self.api.post("/calls/audio-upload", data=form).is_success
+            return self.apis[number % len(self.apis)].post("/calls/audio-upload", data=form).is_success
         except httpx.HTTPError:
             return False
 
@@ -75,17 +80,23 @@ class Site:
                 time.sleep(0.1)
 
     @contextmanager
-    def worker(self, name: str) -> Iterator[int]:
-        """One more worker for calls, online; its process id."""
+    def worker(self, name: str, number: int = 0) -> Iterator[int]:
+        """One more worker for calls, online, at the Prefect server whose turn it is with this number; its process id."""
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "calls", "--type", "resident", "--name", name]
         with (self.home / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = self.environment | self._server(number)
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             self._online(name)
             yield process.pid
         finally:
             process.terminate()
             process.wait(60)
+
+    def _server(self, number: int) -> dict[str, str]:
+        servers = self.stack.get("prefect_urls") or [self.stack["prefect_url"]]
+        url = f"{servers[number % len(servers)]}/api"
+        return {"PREFECT_API_URL": url, "ROP_PREFECT_API_URL": url}
 
     def _online(self, name: str) -> None:
         wanted = {"workers": {"status": {"any_": ["ONLINE"]}}}
@@ -126,8 +137,10 @@ def _opened(home: Path, process: subprocess.Popen[bytes], told: dict[str, str], 
     environment = told | _told(home, found)
     command = [sys.executable, "-m", "rop", "key", "create", "--label", "bench", "--plain"]
     key = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    with httpx.Client(base_url=f"{found['api_url']}/api/v1", params={"apiKey": key}, trust_env=False, timeout=30) as api:
-        yield Site(home, environment, audio_url, api)
+    with ExitStack() as clients:
+        urls = found.get("api_urls") or [found["api_url"]]
+        apis = [httpx.Client(base_url=f"{url}/api/v1", params={"apiKey": key}, trust_env=False, timeout=30) for url in urls]
+        yield Site(home, environment, audio_url, [clients.enter_context(api) for api in apis])
 
 
 def _told(home: Path, found: dict[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from core import allocator
 from core.settings import Settings
 from rop.crm import Crm
 from tasks.engines.asr import weights
+from tasks.engines.asr.whisper import BATCH
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 FILES = ("good_call.ogg", "average_call.mp3", "bad_call.wav", "call4_stereo.ogg")  # one to four minutes
@@ -31,7 +32,7 @@ def main() -> None:
         home = Path(folder) / "home"
         crm = Crm(SAMPLES)
         with running(home) as stack:
-            _round(stack, crm, "warm", ["silent_call.ogg"])
+            _round(stack, crm, "warm", files[:1])
             stack_seconds = _round(stack, crm, "call", files)
         crm.close()
         plain, keeping = (_apart(Settings(home=home), files, prepare) for prepare in (None, allocator.keep_memory))
@@ -60,14 +61,14 @@ def bare(settings: Settings, files: list[str]) -> float:
     from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
     folder = str(weights.resolve(settings))
-    told = ", ".join(trade())
+    options = {"language": "ru", "beam_size": 5, "batch_size": BATCH["cpu"], "word_timestamps": True, "hotwords": ", ".join(trade())}
     model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=2)
 
     def one(file: str) -> int:
         words = 0
         for channel in decode_audio(str(SAMPLES / file), split_stereo=True):
             pipeline = BatchedInferencePipeline(model)
-            segments, _ = pipeline.transcribe(channel, language="ru", beam_size=5, batch_size=8, word_timestamps=True, hotwords=told)
+            segments, _ = pipeline.transcribe(channel, **options)
             words += sum(len(segment.words or ()) for segment in segments)
         return words
 

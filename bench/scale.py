@@ -27,7 +27,7 @@ def main() -> None:
             more: dict[str, int] = {}
             for count in WORKERS:
                 for number in range(len(more) + 2, count + 1):
-                    more[f"worker-{number}"] = workers.enter_context(running.worker(f"worker-{number}"))
+                    more[f"worker-{number}"] = workers.enter_context(running.worker(f"worker-{number}", number - 1))
                 _measure(kind, running, count, more)
 
 
@@ -49,8 +49,8 @@ def _measure(kind: str, running: Site, workers: int, more: dict[str, int]) -> No
 def _through(running: Site, call_ids: list[str]) -> float:
     """Wall seconds from the first post to the last result."""
     started = time.monotonic()
-    for call_id in call_ids:
-        if not running.post(call_id):
+    for number, call_id in enumerate(call_ids):
+        if not running.post(call_id, number):
             raise RuntimeError(f"{call_id} was not accepted")
     running.wait(call_ids)
     return time.monotonic() - started

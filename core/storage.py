@@ -22,6 +22,7 @@ from core.errors import NotFound, Unavailable
 from core.failpoints import failpoint
 from core.settings import Settings
 
+CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore"})  # of object stores that are away; what they raise is no `OSError`
 PARTS, COPIES = ".parts", ".copies"  # what a killed process leaves in them is swept by its host
 
 
@@ -48,7 +49,8 @@ class Storage:
 
     def part(self, name: str) -> Path:
         """A local file to write a recording into before `put`; it outlives the process, so that a download can resume."""
-        self._parts.mkdir(parents=True, exist_ok=True)
+        with storage_errors():
+            self._parts.mkdir(parents=True, exist_ok=True)
         return self._parts / f"{_safe(name).name}.part"
 
     def put(self, source: Path, path: str) -> None:
@@ -77,9 +79,11 @@ class Storage:
         if self._folder is not None:
             yield self._present(path)
             return
-        self._copies.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._copies) as folder:
-            copy = Path(folder) / _safe(path).name
+        with storage_errors():
+            self._copies.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryDirectory(dir=self._copies)
+        with folder as name:
+            copy = Path(name) / _safe(path).name
             with storage_errors(path):
                 self._fs.get_file(self._at(path), str(copy))
             yield copy
@@ -189,9 +193,15 @@ def storage_errors(path: str = "") -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise NotFound(ru="Запись не найдена в хранилище.", en="The recording is not in the storage.", path=path) from error
-    except OSError as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and _package(error) not in CLIENTS:
+            raise
         raise Unavailable(
             "storage_unavailable",
             ru="Хранилище записей недоступно или заполнено.",
             en="The storage of recordings is full or not available.",
         ) from error
+
+
+def _package(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]

@@ -309,6 +309,11 @@ def postponed(at: datetime) -> ColumnElement[bool]:
     return and_(Call.status == "queued", Call.reason_code.is_not(None), Call.triggered_at > at)
 
 
+def is_postponed(call: Call, at: datetime) -> bool:
+    """Whether the call is one of these."""
+    return call.status == "queued" and call.reason_code is not None and call.triggered_at is not None and call.triggered_at > at
+
+
 def postponements(session: Session, call: Call) -> list[datetime]:
     """When the call was postponed since it was accepted or last failed."""
     if call.runs < 2:

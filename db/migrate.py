@@ -32,12 +32,12 @@ class SchemaTooNew(PermanentError):
 
 
 class SchemaDamaged(PermanentError):
-    """After a migration, rows refer to rows that are not there; it was rolled back."""
+    """After a migration or a restore, rows refer to rows that are not there; it was rolled back."""
 
     code = "schema_damaged"
     texts: ClassVar[dict[str, str]] = {
-        "ru": "Обновление базы отменено: нарушены ссылки в таблицах {tables}.",
-        "en": "The migration was rolled back: broken references in {tables}.",
+        "ru": "База осталась прежней: нарушены ссылки в таблицах {tables}.",
+        "en": "The database stays as it was: broken references in {tables}.",
     }
 
 
@@ -47,14 +47,44 @@ def upgrade(database: Database, revision: str = "head") -> None:
     Raises:
         SchemaTooNew: the schema is not of this version's making; nothing was changed.
     """
+    with alone(database) as connection:
+        upgrade_within(connection, revision)
+
+
+@contextmanager
+def alone(database: Database) -> Iterator[Connection]:
+    """A transaction that no migration runs beside."""
+    with database.engine.connect().execution_options(rop_write=True) as connection:
+        if not database.is_sqlite:
+            with connection.begin():
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+                yield connection
+            return
+        # SQLite changes a table by making another and dropping the old one, which would delete what refers to it.
+        plain = connection.connection.cursor()
+        plain.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            plain.execute("PRAGMA foreign_keys=ON")
+
+
+def upgrade_within(connection: Connection, revision: str = "head") -> None:
+    """`upgrade` as a part of what else happens in the transaction of `alone`."""
+    before = _refuse_newer(connection)
     alembic = config()
-    with _alone(database) as connection:
-        before = _refuse_newer(connection)
-        alembic.attributes["connection"] = connection
-        command.upgrade(alembic, revision)
-        search.ensure(connection)
-        if database.is_sqlite and before != _revision(connection):
-            _refuse_broken(connection)
+    alembic.attributes["connection"] = connection
+    command.upgrade(alembic, revision)
+    search.ensure(connection)
+    if before != _revision(connection):
+        refuse_broken(connection)
+
+
+def refuse_broken(connection: Connection) -> None:
+    """Raise `SchemaDamaged` if rows refer to rows that are not there: in `alone` SQLite does not look."""
+    if connection.dialect.name == "sqlite" and (broken := connection.execute(text("PRAGMA foreign_key_check")).fetchall()):
+        raise SchemaDamaged(tables=", ".join(sorted({row[0] for row in broken})))
 
 
 def refuse_newer(database: Database) -> None:
@@ -100,27 +130,3 @@ def _refuse_newer(connection: Connection) -> str | None:
     if found is not None and not is_known(found):
         raise SchemaTooNew(found=found, known=newest())
     return found
-
-
-@contextmanager
-def _alone(database: Database) -> Iterator[Connection]:
-    """A transaction that no other migration runs beside."""
-    with database.engine.connect().execution_options(rop_write=True) as connection:
-        if not database.is_sqlite:
-            with connection.begin():
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-                yield connection
-            return
-        # SQLite changes a table by making another and dropping the old one, which would delete what refers to it.
-        plain = connection.connection.cursor()
-        plain.execute("PRAGMA foreign_keys=OFF")
-        try:
-            with connection.begin():
-                yield connection
-        finally:
-            plain.execute("PRAGMA foreign_keys=ON")
-
-
-def _refuse_broken(connection: Connection) -> None:
-    if broken := connection.execute(text("PRAGMA foreign_key_check")).fetchall():
-        raise SchemaDamaged(tables=", ".join(sorted({row[0] for row in broken})))

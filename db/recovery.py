@@ -15,9 +15,15 @@ from db.models import Call, CallEvent
 
 
 def unclaimed(session: Session, priority: str, before: datetime, limit: int) -> list[Call]:
-    """Calls whose flow run was made before `before` and has not taken them, oldest first."""
+    """Calls whose flow run was made before `before` and has not taken them, oldest first; those that had to wait for an outage apart.
+
+    Workers take new runs first, so many that waited may be older than a new one that is stuck: each kind has a `limit` of its own.
+    """
     waiting = and_(Call.status == "queued", Call.priority == priority, Call.triggered_at <= before)
-    return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
+    found: list[Call] = []
+    for kind in (Call.reason_code.is_(None), Call.reason_code.is_not(None)):
+        found += session.scalars(select(Call).where(waiting, kind).order_by(Call.received_at).limit(limit))
+    return found
 
 
 def ended(session: Session, flow_run_ids: Collection[str], before: datetime) -> list[Call]:
@@ -68,10 +74,15 @@ def left_in_good_order(session: Session, call: Call) -> bool:
     return session.scalar(last) in IN_GOOD_ORDER
 
 
-def ended_by(session: Session, call_id: str, flow_run_id: str) -> Call | None:
-    """The call, if it ended and this flow run was its last."""
-    mine = and_(Call.call_id == call_id, Call.flow_run_id == flow_run_id, Call.status.in_(TERMINAL))
-    return session.scalar(select(Call).where(mine))
+def of_run(session: Session, call_id: str, flow_run_id: str) -> Call | None:
+    """The call, if this flow run was the last to take it."""
+    return session.scalar(select(Call).where(Call.call_id == call_id, Call.flow_run_id == flow_run_id))
+
+
+def is_held(session: Session, call_id: str, at: datetime) -> bool:
+    """Whether a run works on the call, whose lease is alive."""
+    held = and_(Call.call_id == call_id, Call.status.in_(RUNNING), Call.lease_until >= at)
+    return session.scalar(select(Call.call_id).where(held)) is not None
 
 
 def waiting_out(session: Session, at: datetime) -> list[Call]:

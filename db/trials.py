@@ -30,7 +30,15 @@ def create(session: Session, definition: Definition, call_ids: Sequence[str], au
 
 def get(session: Session, trial_id: str) -> Trial:
     """The trial; raises `NotFound`."""
-    row = session.get(Trial, trial_id, populate_existing=True)
+    return _found(session.get(Trial, trial_id, populate_existing=True))
+
+
+def _held(session: Session, trial_id: str) -> Trial:
+    """The trial, which nobody else changes until the transaction ends: its lists are written as a whole."""
+    return _found(session.get(Trial, trial_id, populate_existing=True, with_for_update=True))
+
+
+def _found(row: Trial | None) -> Trial:
     if row is None:
         raise NotFound(ru="Такой проверки нет.", en="No such trial.")
     return row
@@ -56,8 +64,10 @@ def begin(session: Session, trial_id: str) -> Trial:
 
 
 def add(session: Session, trial_id: str, outcome: dict[str, Any]) -> None:
-    """Show the outcome of one more call."""
-    row = get(session, trial_id)
+    """Show the outcome of one more call, unless the call, or its text, was deleted meanwhile."""
+    row = _held(session, trial_id)
+    if outcome["call_id"] not in row.call_ids:
+        return
     row.outcomes = [*(one for one in row.outcomes if one["call_id"] != outcome["call_id"]), outcome]
 
 
@@ -65,7 +75,7 @@ def forget(session: Session, call_ids: Sequence[str]) -> None:
     """Take the calls out of every trial that looked at them."""
     gone = set(call_ids)
     looked = session.execute(select(Trial.trial_id, Trial.call_ids))
-    for row in [get(session, trial_id) for trial_id, seen in looked if not gone.isdisjoint(seen)]:
+    for row in [_held(session, trial_id) for trial_id, seen in looked if not gone.isdisjoint(seen)]:
         row.call_ids = [one for one in row.call_ids if one not in gone]
         row.outcomes = [one for one in row.outcomes if one["call_id"] not in gone]
 

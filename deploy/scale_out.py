@@ -76,6 +76,8 @@ class Fleet:
 
     def start(self) -> None:
         """Bring everything up; raises `FleetFailed` naming what did not start."""
+        record.forget(self.home)
+        self._changed({})
         self._tell("PostgreSQL, Redis…")
         self._shared = self._share(*self._back())
         operator = self._environment(0, "operator")
@@ -106,7 +108,7 @@ class Fleet:
         """Stop all processes, then the database."""
         self.supervisor.stop()
         self._exit.close()
-        (self.home / record.FILE).unlink(missing_ok=True)
+        record.forget(self.home)
 
     def _back(self) -> tuple[URL, str]:
         given_postgres, given_redis = self._given
@@ -193,12 +195,13 @@ class Fleet:
         return check
 
     def _changed(self, pids: dict[str, int]) -> None:
-        """Write `stack.json` as `rop up` does, with all addresses beside the first; a restart changes the pids in it."""
-        if not self._ready:
-            return
-        first = {"api_url": self.api_urls[0], "prefect_url": self.prefect_urls[0], "pages_url": f"{self.api_urls[0]}/"}
-        lists = {"api_urls": self.api_urls, "prefect_urls": self.prefect_urls}
-        record.write(self.home, {**first, **lists}, pids | {record.SUPERVISOR: os.getpid()})
+        """Note who is there as `rop up` does; once all is ready, `stack.json` has all addresses beside the first."""
+        members = pids | {record.SUPERVISOR: os.getpid()}
+        record.note(self.home, members)
+        if self._ready:
+            first = {"api_url": self.api_urls[0], "prefect_url": self.prefect_urls[0], "pages_url": f"{self.api_urls[0]}/"}
+            lists = {"api_urls": self.api_urls, "prefect_urls": self.prefect_urls}
+            record.announce(self.home, {**first, **lists}, members)
 
 
 def _url(server: URL, database: str) -> str:

@@ -16,10 +16,11 @@ DELETED_AT_MOST = 10_000  # runs in one night: more than two nights leave behind
 
 @flow(name="keep-up", flow_run_name="ночное обслуживание", retries=0)
 def keep_up() -> int:
-    """Tend the warehouse, and forget the housekeeping runs that ended well; how many of those."""
+    """Tend the warehouse, and forget the housekeeping runs that ended well; how many of those. Raises what broke in the former."""
     runtime = runtimes.current()
-    tend(runtime)
+    tended = tend(runtime, return_state=True)
     with closing(PrefectApi(runtime.settings)) as prefect:
         gone = prefect.delete_completed(HOUSE_TAG, runtime.settings.house_run_keep_seconds, DELETED_AT_MOST)
     get_run_logger().info("Удалено старых служебных запусков: %s", gone)
+    tended.result()
     return gone

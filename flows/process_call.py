@@ -11,6 +11,7 @@ from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed
+from sqlalchemy.exc import OperationalError
 
 from core.errors import Cancelled, LeaseLost, NotFound, RopError, as_rop
 from core.failpoints import failpoint
@@ -51,7 +52,7 @@ def process_call(call_id: str) -> State[Any]:
 def _work(runtime: Runtime, lease: Lease) -> State[Any]:
     try:
         return _steps(runtime, lease)
-    except LeaseLost:
+    except (LeaseLost, OperationalError):  # a database that is away can be told nothing: the reconciler goes on when the lease is over
         raise
     except Exception as error:  # whatever happened, the call ends in a state with a reason or goes on later
         reason = lease.stop_reason or as_rop(error)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from prefect import State, flow, get_run_logger
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from core.errors import Cancelled as CancelledError
-from core.errors import RopError, Unavailable
+from core.errors import RopError
 from db import calls
 from db.definitions import kind_of
 from tasks import runtime as runtimes
-from tasks import step_results
 from tasks.cards import show_card
 from tasks.notify import notify_if_owed
 from tasks.progress import ShownProgress
@@ -77,15 +74,5 @@ def rescore(runtime: Runtime, call_id: str, checklist_id: str | None, *, webhook
     good = [one for one in judged if one.error is None]
     if good:
         store(call_id, good, webhooks)
-        _drop(runtime, answers)
     refuse_failures(judged)
     return work.stored + len(good)
-
-
-def _drop(runtime: Runtime, answers: list[PrefectFuture[dict[str, Any]]]) -> None:
-    """Remove the stored answers with their quotes: the run of many calls has no tags by which the deletion of one would find them."""
-    for answer in answers:
-        metadata = getattr(answer.state.data, "metadata", None)  # a failed one has an error there
-        if metadata is not None and metadata.storage_key:
-            with suppress(Unavailable):  # the worker removes it when it is old
-                step_results.remove(runtime.settings, metadata.storage_key)

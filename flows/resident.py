@@ -29,7 +29,7 @@ from prefect import Flow
 from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
-from prefect.exceptions import Abort, Pause, PrefectException
+from prefect.exceptions import Abort, ObjectNotFound, Pause, PrefectException
 from prefect.filesystems import RemoteFileSystem
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -43,7 +43,7 @@ from core import settings as settings_module
 from core.errors import Cancelled, RopError
 from core.failpoints import failpoint
 from core.settings import Settings
-from db import recovery
+from db import calls, migrate, recovery
 from db.models import Call
 from tasks import leftovers, step_results
 from tasks import runtime as runtimes
@@ -70,6 +70,8 @@ CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: withi
 REFILL_SECONDS = 0.2  # calls that end together share a poll
 RECOVER_SECONDS = 60.0
 SOUND_SECONDS = 60.0  # since the worker last looked after itself, which it does at every poll for cancels
+LOADING_SECONDS = 1800.0  # before it looks after itself for the first time: a large model may have to come from a hub
+MIGRATION_POLL_SECONDS = 2.0
 TIDY_SECONDS = 3600.0
 OVERDUE = timedelta(minutes=15)  # a run that waited for an outage yields to new ones no longer
 SERVER_ERROR = 500
@@ -110,17 +112,19 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         self._slot, slot_name = _stable_name(self.settings, work_pool_name)
         limit = limit or self.settings.worker_limit
         super().__init__(work_pool_name, name=name or slot_name, limit=limit, **options)
-        self.boot = ids.token(4)
+        self.boot, self._began = ids.token(4), clock.now()
         self.runtime = Runtime(self.settings)
         self.running: dict[UUID, str] = {}
         self._threads = anyio.CapacityLimiter(limit)
         self._draining = False
-        self._looked_at = clock.monotonic()
+        self._looked_at = clock.monotonic() + LOADING_SECONDS
         self._flows: dict[UUID, Flow[..., Any]] = {}
+        self._bulk: UUID | None = None
 
     async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
         """Load the model, take over what an earlier boot of this worker left, then serve until SIGTERM."""
         runtimes.use(self.runtime)
+        await self._until_migrated(printer)
         if self._work_pool_name == self.settings.work_pool:
             printer("Loading the speech model…")
             await anyio.to_thread.run_sync(self.runtime.transcriber.load)
@@ -131,6 +135,21 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         # A run's heartbeat thread would hold its place for up to a second after its end; who has died is seen by the lease of the call.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             await self._serve(stop, with_healthcheck, printer)
+
+    async def _until_migrated(self, printer: Callable[..., None]) -> None:
+        """Wait for the schema of this version: an upgrade of a fleet starts its workers and the migration together.
+
+        Raises:
+            SchemaTooNew: a newer version has migrated it already.
+        """
+        while not await anyio.to_thread.run_sync(self._is_migrated):
+            printer("Waiting for the database and its migration (rop up, rop deploy)…")
+            await asyncio.sleep(MIGRATION_POLL_SECONDS)
+
+    def _is_migrated(self) -> bool:
+        with suppress(SQLAlchemyError):
+            return migrate.is_current(self.runtime.database)
+        return False
 
     async def _serve(self, stop: asyncio.Event, with_healthcheck: bool, printer: Callable[..., None]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -143,11 +162,11 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
                 task.cancel()
 
     async def _steadily(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Go on after what Prefect, the database or the disk refuses: one error of a helper must not end the worker without a drain."""
+        """Go on after whatever a helper meets: its error must not end the worker, and with it all calls under way, without a drain."""
         while True:
             try:
                 await work()
-            except (httpx.HTTPError, PrefectException, SQLAlchemyError, OSError, RopError):
+            except Exception:
                 log.warning("worker_helper_failed", exc_info=True)
                 await asyncio.sleep(CANCEL_POLL_SECONDS)
             else:
@@ -188,8 +207,20 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """A run whose former try has not left its thread yet comes with a later poll."""
-        free = [one for one in in_turn(flow_run_response, clock.now()) if one.flow_run.id not in self.running]
-        return await super()._submit_scheduled_flow_runs(free)
+        taken = self.running.keys() | self._submitting_flow_run_ids
+        free = [one for one in in_turn(flow_run_response, clock.now()) if one.flow_run.id not in taken]
+        with_room = leaving_room(free, await self._bulk_queue(), int(self.limiter.available_tokens))
+        return await super()._submit_scheduled_flow_runs(with_room)
+
+    async def _bulk_queue(self) -> UUID | None:
+        """The queue that leaves a place to live calls; none where this worker has but one place, or takes no live calls."""
+        settings, served = self.settings, self._work_queues
+        if self._work_pool_name != settings.work_pool or self.limiter.total_tokens < 2 or (served and settings.live_queue not in served):
+            return None
+        if self._bulk is None:
+            with suppress(ObjectNotFound):
+                self._bulk = (await self.client.read_work_queue_by_name(settings.bulk_queue, self._work_pool_name)).id
+        return self._bulk
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """Without its deployment, which would be read to see that it still is there, and would make the engine open an event stream."""
@@ -205,8 +236,8 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         """No labels: on SQLite the server answers this one request with "locked" and each repeat waits twice as long."""
 
     def _release_limit_slot(self, flow_run_id: UUID) -> None:
-        """A worker that was full asks for the next run soon; the poll would come up to two seconds later."""
-        was_full = self.limiter.available_tokens == 0
+        """A worker that was full, or but for the place of a live call, asks for the next run soon; the poll would come in two seconds."""
+        was_full = self.limiter.available_tokens <= 1
         super()._release_limit_slot(flow_run_id)
         if was_full and self._runs_task_group is not None:
             self._runs_task_group.start_soon(self._refill)
@@ -232,21 +263,31 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
             await asyncio.sleep(0.1)
         while True:
             for run in await self._runs({"state": {"type": {"any_": LIVE_STATES}}}):
-                if self._has_lost(run):
+                if self._seems_lost(run) and not await anyio.to_thread.run_sync(self._is_held, run):
                     await self._resume(run.id, str(run.parameters.get("call_id", "")), "Воркер был остановлен, запуск продолжен.")
             await asyncio.sleep(RECOVER_SECONDS)
 
-    def _has_lost(self, run: FlowRun) -> bool:
+    def _seems_lost(self, run: FlowRun) -> bool:
         """Left behind by an earlier boot under this name, or by this one: its end, say, could not be told to Prefect."""
-        owner, _, boot = (run.infrastructure_pid or "").rpartition(":")
+        owner = (run.infrastructure_pid or "").rpartition(":")[0]
         if owner != self.name or run.id in self.running or run.id in self._submitting_flow_run_ids or run.state is None:
             return False
-        patience = timedelta(seconds=self.settings.pending_seconds if boot == self.boot else 0.0)
+        patience = timedelta(seconds=self.settings.pending_seconds if run.state.timestamp >= self._began else 0.0)
         return clock.now() - run.state.timestamp > patience
+
+    def _is_held(self, run: FlowRun) -> bool:
+        """Whether another worker is at its call, which Prefect has not heard: a run keeps the mark of its former worker until then."""
+        if run.state is None or run.state.timestamp < self._began:
+            return False
+        with self.runtime.database.read() as session:
+            return recovery.is_held(session, str(run.parameters.get("call_id", "")), clock.now())
 
     async def _tidy(self) -> None:
         while True:
-            await anyio.to_thread.run_sync(leftovers.tidy, self.settings)
+            try:
+                await anyio.to_thread.run_sync(leftovers.tidy, self.settings)
+            except (OSError, RopError) as error:
+                log.warning("not_tidied", error=str(error))  # a storage that is away; the next look is soon enough
             await asyncio.sleep(TIDY_SECONDS)
 
     async def _watch_cancellations(self) -> None:
@@ -329,22 +370,28 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
         )
 
     async def _resume(self, flow_run_id: UUID, call_id: str, why: str) -> None:
-        """Schedule the run again; one whose call has failed would take the call up anew, and ends instead.
+        """Schedule the run again: for when its call is due, if that waits; one whose call has failed would take it up anew, and ends.
 
         What somebody has asked for meanwhile, a cancel or a retry, is left alone.
         """
         if (await self.client.read_flow_run(flow_run_id)).state_type in {StateType.CANCELLING, StateType.SCHEDULED}:
             return
-        call = await anyio.to_thread.run_sync(self._ended_call, flow_run_id, call_id)
-        if call is not None and call.status == "failed":
-            kind, message = ending(call)
-            await self.client.set_flow_run_state(flow_run_id, State(type=StateType(kind), message=message), force=True)
-            return
-        await self.client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry", message=why), force=True)
+        call = await anyio.to_thread.run_sync(self._call_of, flow_run_id, call_id)
+        await self.client.set_flow_run_state(flow_run_id, _next(call, why), force=True)
 
-    def _ended_call(self, flow_run_id: UUID, call_id: str) -> Call | None:
+    def _call_of(self, flow_run_id: UUID, call_id: str) -> Call | None:
         with self.runtime.database.read() as session:
-            return recovery.ended_by(session, call_id, str(flow_run_id))
+            return recovery.of_run(session, call_id, str(flow_run_id))
+
+
+def _next(call: Call | None, why: str) -> State[Any]:
+    """The state of a run that its worker has left: waiting as its call does, ended as its call has failed, or in the queue again."""
+    if call is not None and call.status == "failed":
+        kind, message = ending(call)
+        return State(type=StateType(kind), message=message)
+    if call is not None and calls.is_postponed(call, clock.now()):
+        return Scheduled(name=POSTPONED, message=call.reason and call.reason["ru"], scheduled_time=call.triggered_at)
+    return Scheduled(name="AwaitingRetry", message=why)
 
 
 def in_turn(found: Sequence[WorkerFlowRunResponse], at: datetime) -> list[WorkerFlowRunResponse]:
@@ -358,6 +405,13 @@ def in_turn(found: Sequence[WorkerFlowRunResponse], at: datetime) -> list[Worker
     }
     due = [one for one in found if overdue.get(one.flow_run.id, timedelta()) >= timedelta()]
     return sorted(due, key=lambda one: (queues.index(one.work_queue_id), overdue.get(one.flow_run.id, OVERDUE) < OVERDUE))
+
+
+def leaving_room(found: Sequence[WorkerFlowRunResponse], bulk: UUID | None, places: int) -> list[WorkerFlowRunResponse]:
+    """Without the runs of the queue `bulk` that would take the last of the free `places`: all the others may be busy with long ones."""
+    first = [one for one in found if one.work_queue_id != bulk]
+    behind = [one for one in found if one.work_queue_id == bulk]
+    return first + behind[: max(places - 1 - len(first), 0)]
 
 
 @contextmanager

@@ -121,9 +121,10 @@ def save(settings: Settings, file: Path, *, with_audio: bool) -> list[str]:
 
 
 def bring_back(settings: Settings, file: Path) -> Restored:
-    """Restore into the empty home and database of the settings; after an error the home is empty again.
+    """Restore into the empty home and database of the settings; after an error both are empty again.
 
-    The warehouse comes last, and its trouble undoes nothing: it can be made at any time from what is there by then.
+    Schema and rows come in one transaction, so that a restore which broke off can be repeated. The warehouse comes last, and its trouble
+    undoes nothing: it can be made at any time from what is there by then.
 
     Raises:
         NotEmpty: something is there already.
@@ -134,15 +135,12 @@ def bring_back(settings: Settings, file: Path) -> Restored:
         archive.verify()
         _put_secret(archive, settings)
         recordings = _put_audio(archive, Storage(settings))
-        migrate.upgrade(database, archive.manifest["revision"])
-        with database.begin() as session:
-            rows = sum(dump.load(session, archive.lines(name)) for name in archive.names(TABLES))
-            dump.renumber(session)
-        migrate.upgrade(database)
-        with database.begin() as session:
+        with migrate.alone(database) as connection, Session(connection) as session:
+            rows = _put_rows(archive, session)
             _forget_lost_recordings(session, Storage(settings))
             revived = calls.revive(session, clock.now())
             audit.write(session, ACTOR, "backup.restored", file.name, clock.now(), made_at=archive.manifest["made_at"])
+            session.flush()
     return Restored(rows, recordings, revived, _build_warehouse(settings))
 
 
@@ -238,6 +236,16 @@ def _put_audio(archive: Archive, storage: Storage) -> int:
             sound.writelines(archive.chunks(name))
         storage.put(part, str(path))
     return len(names)
+
+
+def _put_rows(archive: Archive, session: Session) -> int:
+    """Make the schema of the backup, load its rows, then bring both up to date; how many rows."""
+    migrate.upgrade_within(session.connection(), archive.manifest["revision"])
+    rows = sum(dump.load(session, archive.lines(name)) for name in archive.names(TABLES))
+    dump.renumber(session)
+    migrate.refuse_broken(session.connection())
+    migrate.upgrade_within(session.connection())
+    return rows
 
 
 def _build_warehouse(settings: Settings) -> str:

@@ -77,6 +77,7 @@ def up(
     """
     on_end(lambda *_: sys.exit(0))
     settings = load(home)
+    record.refuse_second(settings.root)
     if left := record.end_remains(settings.root, worker_grace(settings)):
         print(f"Остановлены службы прерванного rop up: {', '.join(left)}.", flush=True)
     stack = Stack(settings, settings.api_port if api_port is None else api_port, prefect_port, tell=print)
@@ -87,6 +88,7 @@ def up(
             print(f"Первый вход на страницы, ссылка одноразовая: {link}", flush=True)
         stack.run()
     finally:
+        on_end(lambda *_: None)  # who asks twice must not break off the end
         stack.stop()
 
 
@@ -105,7 +107,7 @@ def deploy_all(home: Home = None) -> None:
 
 @app.command()
 def down(home: Annotated[Path, typer.Option("--home", help="Folder of the installation to stop.")]) -> None:
-    """Stop a stack that runs in the background, or what is left of one whose `rop up` was killed."""
+    """Stop a stack that runs in the background or is starting, or what is left of one whose `rop up` was killed."""
     settings = load(home)
     stopped = record.stop(settings.root)
     if left := record.end_remains(settings.root, worker_grace(settings)):

@@ -1,6 +1,7 @@
-"""`stack.json`, the record of a running stack: where it answers and which processes it has, so that another command can end them.
+"""What other commands know of a stack: `processes.json`, what to end, and `stack.json`, where it answers once all of it is ready.
 
-`rop up` may be killed while its services, in sessions of their own, live on: then this is all that is known of them.
+`rop up` may be killed at any moment, also while it starts, and its services, in sessions of their own, live on: then the former file is
+all that is known of them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from core import clock
+from core.errors import PermanentError
 
-FILE = "stack.json"
+FILE = "stack.json"  # tools outside wait for it
+PROCESSES = "processes.json"
 SUPERVISOR = "rop"  # the name of `rop up` itself among its processes
 POLL_SECONDS = 0.1
 KILL_SECONDS = 5.0  # for the system to take away what was killed: its ports are free only then
+
+
+class AlreadyRuns(PermanentError):
+    """The home belongs to another `rop up`, which may still be starting."""
+
+    code = "already_runs"
+    texts: ClassVar[dict[str, str]] = {
+        "ru": "С этой папкой уже работает rop up, процесс {pid}. Остановить его: rop down --home {home}.",
+        "en": "Another `rop up` works on this folder, process {pid}. To stop it: rop down --home {home}.",
+    }
 
 
 @dataclass(frozen=True)
@@ -36,21 +50,35 @@ class Member:
         return _exists(self.pid) if self.started is None else _started(self.pid) == self.started
 
 
-def write(home: Path, addresses: Mapping[str, object], pids: Mapping[str, int]) -> None:
-    """Note the addresses and the processes, `pids` in the order of their start; a reader finds a whole file or none."""
-    started = {name: _started(pid) for name, pid in pids.items()}
-    draft = home / f"{FILE}.tmp"
-    draft.write_text(json.dumps({**addresses, "pids": dict(pids), "started": started}, indent=1), encoding="utf-8")
-    draft.replace(home / FILE)
+def refuse_second(home: Path) -> None:
+    """Raise `AlreadyRuns` while the `rop up` of this home lives."""
+    if supervisor := _supervisor(home):
+        raise AlreadyRuns(pid=supervisor.pid, home=home)
+
+
+def note(home: Path, pids: Mapping[str, int]) -> None:
+    """Note the processes, in the order of their start."""
+    _write(home / PROCESSES, {"pids": dict(pids), "started": {name: _started(pid) for name, pid in pids.items()}})
+
+
+def announce(home: Path, addresses: Mapping[str, object], pids: Mapping[str, int]) -> None:
+    """Tell everybody that the stack is ready, where it answers, and by which processes."""
+    _write(home / FILE, {**addresses, "pids": dict(pids)})
+
+
+def forget(home: Path) -> None:
+    """Take both files away: nothing of the stack is left."""
+    (home / FILE).unlink(missing_ok=True)
+    (home / PROCESSES).unlink(missing_ok=True)
 
 
 def stop(home: Path) -> bool:
     """Have the `rop up` of this home end everything, and wait until it has; whether it was there."""
-    supervisor = _members(home).get(SUPERVISOR)
-    if supervisor is None or not supervisor.lives:
+    supervisor = _supervisor(home)
+    if supervisor is None:
         return False
     os.kill(supervisor.pid, signal.SIGTERM)
-    while (home / FILE).exists() and supervisor.lives:
+    while _members(home) and supervisor.lives:
         time.sleep(POLL_SECONDS)
     return True
 
@@ -60,23 +88,42 @@ def end_remains(home: Path, grace_seconds: float) -> list[str]:
 
     Does nothing while `rop up` lives.
     """
-    members = _members(home)
-    if not members or members[SUPERVISOR].lives:
+    if _supervisor(home):
         return []
-    left = [one for one in reversed(members.values()) if one.started is not None and one.lives]
+    left = [one for one in reversed(_members(home).values()) if one.started is not None and one.lives]
     for one in left:
         _end(one, grace_seconds)
-    (home / FILE).unlink(missing_ok=True)
+    forget(home)
     return [one.name for one in left]
 
 
+def _supervisor(home: Path) -> Member | None:
+    """The `rop up` of this home, if it lives."""
+    found = _members(home).get(SUPERVISOR)
+    return found if found is not None and found.lives else None
+
+
 def _members(home: Path) -> dict[str, Member]:
-    try:
-        known = json.loads((home / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    # An earlier version has written the second file alone.
+    known = _read(home / PROCESSES) or _read(home / FILE)
     started = known.get("started", {})
-    return {name: Member(name, pid, started.get(name)) for name, pid in known["pids"].items()}
+    return {name: Member(name, pid, started.get(name)) for name, pid in known.get("pids", {}).items()}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What is in the file; nothing where there is none, or an empty one, as after a power cut."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def _write(file: Path, content: Mapping[str, object]) -> None:
+    """A reader finds a whole file or none."""
+    draft = file.with_suffix(".json.tmp")
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(file)
 
 
 def _end(member: Member, grace_seconds: float) -> None:

@@ -57,7 +57,6 @@ class Stack:
 
     def __init__(self, settings: Settings, api_port: int, prefect_port: int, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._file = settings.root / record.FILE
         self._ready = False
         settings.root.mkdir(parents=True, exist_ok=True)
         api = ports.choose(api_port, "--api-port", settings.api_host)
@@ -70,7 +69,7 @@ class Stack:
 
     def start(self) -> None:
         """Bring everything up; raises `StackFailed` naming the log of what did not start."""
-        self._file.unlink(missing_ok=True)
+        self._changed({})
         prepare_database(self.settings)
         api, prefect = self._ports
         self._tell("Prefect…")
@@ -96,9 +95,9 @@ class Stack:
             self.stop()
 
     def stop(self) -> None:
-        """Stop all processes and take `stack.json` away."""
+        """Stop all processes and take their record away."""
         self.supervisor.stop()
-        self._file.unlink(missing_ok=True)
+        record.forget(self.settings.root)
 
     def _spawn(self, name: str, command: list[str], grace_seconds: float = 10.0) -> None:
         self.supervisor.start(Service(name, command, self._environment, grace_seconds))
@@ -121,11 +120,16 @@ class Stack:
         return check
 
     def _changed(self, pids: dict[str, int]) -> None:
-        """Write `stack.json`; a restart under way changes the pids in it."""
-        if not self._ready:
-            return
-        addresses = {"api_url": self.addresses.api_url, "prefect_url": self.addresses.prefect_url, "pages_url": self.addresses.pages_url}
-        record.write(self.settings.root, addresses, pids | {record.SUPERVISOR: os.getpid()})
+        """Note who is there; once all is ready, `stack.json` tells it, too, and a restart changes the pids in both."""
+        members = pids | {record.SUPERVISOR: os.getpid()}
+        record.note(self.settings.root, members)
+        if self._ready:
+            addresses = {
+                "api_url": self.addresses.api_url,
+                "prefect_url": self.addresses.prefect_url,
+                "pages_url": self.addresses.pages_url,
+            }
+            record.announce(self.settings.root, addresses, members)
 
 
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:

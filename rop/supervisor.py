@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from core import clock
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 HEALTHY_SECONDS = 60.0  # a process that lived this long starts over with the shortest pause
 LOG_BYTES = 50 * 1024 * 1024  # one old log file of this size is kept beside the present one
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Supervisor:
             _end(service)
 
     def _spawn(self, service: Service) -> None:
-        with (self._logs / f"{service.name}.log").open("ab") as output:
+        with (self._logs / f"{service.name}.log").open("ab") as output, _undisturbed():
             service.process = subprocess.Popen(  # noqa: S603  our own commands
                 service.command,
                 env=os.environ | dict(service.environment),
@@ -91,8 +92,8 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        service.started_at, service.restart_at = clock.monotonic(), None
-        self._tell()
+            service.started_at, service.restart_at = clock.monotonic(), None
+            self._tell()
 
     def _restart(self, service: Service) -> None:
         try:
@@ -127,9 +128,24 @@ class Supervisor:
 
 def on_end(handle: Callable[[int, object], None]) -> None:
     """Handle SIGTERM, SIGINT and SIGHUP, unless the last is ignored on purpose, as by nohup: our children live in sessions of their own."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handle)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off what would end us until the block is over: a process that has begun and is not noted yet would be left behind."""
+    heard: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in ENDS}
+    on_end(lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for one in heard:
+            signal.raise_signal(one)
 
 
 def _say(text: str) -> None:

@@ -18,8 +18,8 @@ from core.storage import Storage
 from db import calls, erasure
 from db.engine import Database
 from db.models import Removal
-from tasks import step_results
 from tasks.prefect_api import PAGE, PrefectApi
+from tasks.step_results import StepResults
 
 FORMATS = ("mp3", "wav", "ogg")
 LIMIT = 5_000  # about ten minutes
@@ -36,26 +36,29 @@ def forget(database: Database, settings: Settings, prefect: PrefectApi, call_id:
     with database.begin() as session:
         removal = calls.forget(session, call_id, clock.now(), actor)
     failpoint("forget.after_commit")
-    _finish(database, settings, prefect, removal)
+    _finish(database, settings, prefect, StepResults(settings), removal)
 
 
 def finish(database: Database, settings: Settings, prefect: PrefectApi, limit: int = LIMIT) -> int:
     """Remove what deleted calls and expired texts left outside of the database; how many of them left nothing behind now.
 
+    Where hosts share no storage, results of steps stay on another host until its worker finds them too old.
     Looks at `limit` of them at most, the oldest first, and at none while Prefect is down.
     """
     if not prefect.healthy():
         return 0
     with database.read() as session:
         waiting = erasure.removals(session, limit)
-    return sum(_finish(database, settings, prefect, removal) for removal in waiting)
+    steps = StepResults(settings)
+    return sum(_finish(database, settings, prefect, steps, removal) for removal in waiting)
 
 
-def _finish(database: Database, settings: Settings, prefect: PrefectApi, removal: Removal) -> bool:
+def _finish(database: Database, settings: Settings, prefect: PrefectApi, steps: StepResults, removal: Removal) -> bool:
     try:
         if removal.recording:
             _remove_recording(database, settings, removal.call_id)
             failpoint("forget.after_recording")
+        steps.forget(removal.call_id, removal.at if _exists(database, removal.call_id) else None)
         clean = _remove_runs(database, settings, prefect, removal)
         failpoint("forget.after_runs")
     except (TransientError, OSError) as error:
@@ -81,7 +84,7 @@ def _remove_recording(database: Database, settings: Settings, call_id: str) -> N
 
 
 def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, removal: Removal) -> bool:
-    """Delete the flow runs of the call with their artifacts, logs and stored results; False while one of them is still going on."""
+    """Delete the flow runs of the call with their artifacts and logs; False while one of them is still going on."""
     gone_wholly = not _exists(database, removal.call_id)
     patience = removal.at + timedelta(seconds=settings.lease_seconds)
     clean = True
@@ -91,15 +94,11 @@ def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, re
         if run["state_type"] in LIVE and clock.now() < patience:
             clean = False
             continue
-        _remove_run(prefect, settings, run["id"])
+        _remove_run(prefect, run["id"])
     return clean
 
 
-def _remove_run(prefect: PrefectApi, settings: Settings, flow_run_id: str) -> None:
-    """Where hosts share no storage, the results of its steps stay on another host until its worker finds them too old."""
-    for task_run in _pages(prefect, "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run_id]}}}):
-        if key := ((task_run.get("state") or {}).get("data") or {}).get("storage_key"):
-            step_results.remove(settings, key)
+def _remove_run(prefect: PrefectApi, flow_run_id: str) -> None:
     for artifact in _pages(prefect, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
         _delete(prefect, f"/artifacts/{artifact['id']}")
     _delete(prefect, f"/flow_runs/{flow_run_id}")

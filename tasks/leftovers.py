@@ -15,17 +15,17 @@ from pathlib import Path
 from core import clock
 from core.settings import Settings
 from core.storage import COPIES, PARTS, work_folder
-from tasks import step_results
+from tasks.step_results import StepResults
 
 
 def tidy(settings: Settings) -> None:
     """Delete what is older than the settings allow."""
-    step_results.expire(settings, _ago(settings.result_keep_seconds))
     own = work_folder(settings)
     delete_parts((own / PARTS).glob("*.part"), _ago(settings.leftover_seconds))
     # No transcription reads its copy for longer: what hangs beyond that ends with its worker.
     longest = settings.transcribe_seconds + settings.hang_seconds
     _delete_copies((own / COPIES).glob("*"), _ago(max(settings.leftover_seconds, longest)))
+    StepResults(settings).expire(_ago(settings.result_keep_seconds))  # perhaps in a storage that is away, so last
 
 
 def delete_parts(parts: Iterable[Path], before: datetime) -> int:

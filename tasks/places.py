@@ -1,4 +1,4 @@
-"""A bounded number of places at something that is dear. Who came first is served first; the standard semaphore promises no order."""
+"""A bounded number of places at something that is dear, given in order of arrival; the standard semaphore promises no order."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ class Places:
     def __init__(self, count: int) -> None:
         self._free = count
         self._queue: deque[object] = deque()
+        self._behind: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def one(self, check: Callable[[], None]) -> Iterator[None]:
-        """Take a place, waiting for it in order of arrival; `check` is called while waiting, and may raise to leave the queue."""
-        self._enter(check)
+    def one(self, check: Callable[[], None], *, behind: bool = False) -> Iterator[None]:
+        """Take a place, waiting for it in order of arrival, or `behind` all others who wait.
+
+        `check` is called while waiting, and may raise to leave the queue.
+        """
+        self._enter(check, self._behind if behind else self._queue)
         try:
             yield
         finally:
@@ -29,15 +33,15 @@ class Places:
                 self._free += 1
                 self._changed.notify_all()
 
-    def _enter(self, check: Callable[[], None]) -> None:
+    def _enter(self, check: Callable[[], None], queue: deque[object]) -> None:
         me = object()
         with self._changed:
-            self._queue.append(me)
+            queue.append(me)
             try:
-                while not (self._free and self._queue[0] is me):
+                while not (self._free and (self._queue or self._behind)[0] is me):
                     self._changed.wait(LOOK_SECONDS)
                     check()
                 self._free -= 1
             finally:
-                self._queue.remove(me)
+                queue.remove(me)
                 self._changed.notify_all()

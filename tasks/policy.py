@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from core.errors import TransientError
 from tasks import runtime as runtimes
+from tasks import step_results
 from tasks.postpone import waits_again
 
 RETRIES = 4
@@ -28,6 +29,13 @@ class TaskName(CachePolicy):
 
     def compute_key(self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **_: Any) -> str:
         return task_ctx.task.name
+
+
+class StepOfCall(CachePolicy):
+    """A key, and so the name of a file, that begins with the call: its deletion finds what no run tells of, such as a killed one."""
+
+    def compute_key(self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **_: Any) -> str:
+        return f"{step_results.beginning(inputs['call_id'])}_{SAME_STEP.compute_key(task_ctx, inputs, flow_parameters)}"
 
 
 def may_help(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
@@ -52,8 +60,9 @@ def _wait_out(wish: float) -> None:
         time.sleep(seconds)
 
 
+SAME_STEP = INPUTS + RUN_ID + TaskName()
 # A rerun of the flow finds finished steps here and goes on after them.
-RESUMABLE: dict[str, Any] = {"persist_result": True, "cache_policy": INPUTS + RUN_ID + TaskName()}
+RESUMABLE: dict[str, Any] = {"persist_result": True, "cache_policy": StepOfCall()}
 RETRIED: dict[str, Any] = {
     "retries": RETRIES,
     "retry_delay_seconds": exponential_backoff(FIRST_DELAY_SECONDS),

@@ -185,7 +185,7 @@ class PrefectApi:
         Raises:
             NotFound: nobody made the limit.
         """
-        answer = self._send("POST", "/v2/concurrency_limits/increment", {"names": [name], "slots": 1, "mode": "rate_limit"})
+        answer = self._asked("POST", "/v2/concurrency_limits/increment", {"names": [name], "slots": 1, "mode": "rate_limit"})
         if answer.status_code == LOCKED:
             return max(float(answer.headers["Retry-After"]), LEAST_WAIT_SECONDS)
         if not _content(answer):
@@ -219,15 +219,20 @@ class PrefectApi:
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request below the API's address; its answer. Raises `NotFound`, `PrefectRefused` and `PrefectUnavailable`."""
+        answer = self._asked(method, path, body)
+        if answer.status_code == 404:
+            raise NotFound(ru="Prefect не знает такого объекта.", en=f"Prefect does not know {path}.")
+        return _content(answer)
+
+    def _asked(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        """The answer; a server that is busy is asked again."""
         answer = self._send(method, path, body)
         for _ in range(BUSY_TRIES):
             if answer.status_code != BUSY:
                 break
             time.sleep(BUSY_SECONDS)
             answer = self._send(method, path, body)
-        if answer.status_code == 404:
-            raise NotFound(ru="Prefect не знает такого объекта.", en=f"Prefect does not know {path}.")
-        return _content(answer)
+        return answer
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         try:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from prefect import task
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from checklists.definitions import Definition
@@ -38,8 +39,11 @@ class Judgement:
 
 
 def judgement(definition: Definition, answer: dict[str, Any] | Exception) -> Judgement:
-    """What the step of one definition came to; raises what ends the whole run: the call is another's, or a person cancelled."""
-    if isinstance(answer, LeaseLost | Cancelled):
+    """What the step of one definition came to.
+
+    Raises what ends the whole run: the call is another's, a person cancelled, the database is away.
+    """
+    if isinstance(answer, LeaseLost | Cancelled | OperationalError):
         raise answer
     named = (kind_of(definition), definition.id, definition.version)
     if isinstance(answer, Exception):

@@ -5,12 +5,13 @@ They lie beside the recordings where hosts share those: a rerun on another host 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections import defaultdict
 from datetime import datetime
-from pathlib import PurePosixPath
+from functools import cached_property
 
+from core import ids
 from core.settings import Settings
-from core.storage import Storage
+from core.storage import Entry, Storage
 
 
 def url(settings: Settings) -> str:
@@ -20,16 +21,32 @@ def url(settings: Settings) -> str:
     return f"{settings.storage_url.removeprefix('file://').rstrip('/')}/steps"
 
 
-def remove(settings: Settings, storage_key: str) -> None:
-    """Delete one by the key that Prefect knows; the name alone counts, because what another server says must not lead elsewhere."""
-    with suppress(ValueError):  # not the name of a file of ours
-        Storage(settings, url(settings)).delete(PurePosixPath(storage_key).name)
+def beginning(call_id: str) -> str:
+    """What the name of every result of the call's steps begins with, up to the next underscore."""
+    return ids.stable_id("step", call_id)
 
 
-def expire(settings: Settings, before: datetime) -> int:
-    """Delete those that were written before `before`; how many. Prefect itself keeps them for ever."""
-    storage = Storage(settings, url(settings))
-    old = [entry for entry in storage.entries() if entry.modified < before]
-    for entry in old:
-        storage.drop(entry)
-    return len(old)
+class StepResults:
+    """All that there are, by one look when the first of them is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._storage = Storage(settings, url(settings))
+
+    def forget(self, call_id: str, before: datetime | None = None) -> None:
+        """Delete those of the call, or those of them that were written before `before`."""
+        for entry in self._by_call.get(beginning(call_id), ()):
+            if before is None or entry.modified < before:
+                self._storage.drop(entry)
+
+    def expire(self, before: datetime) -> None:
+        """Delete those that were written before `before`. Prefect itself keeps them for ever."""
+        for entry in self._storage.entries():
+            if entry.modified < before:
+                self._storage.drop(entry)
+
+    @cached_property
+    def _by_call(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self._storage.entries():
+            found[entry.name.rpartition("_")[0]].append(entry)
+        return found

@@ -64,7 +64,7 @@ def transcribe(call_id: str) -> dict[str, Any]:
     runtime = runtimes.current()
     lease = runtime.lease(call_id)
     lease.enter("downloading")  # without a limit: it is nobody's fault that the recogniser is busy
-    with runtime.recognising.one(lease.check):
+    with runtime.recognising.one(lease.check, behind=lease.call.priority != "live"):
         lease.enter("transcribing", runtime.settings.transcribe_seconds)
         started = clock.monotonic()
         utterances = transcribe_call(runtime, call_id, ShownProgress(lease.progress, f"Расшифровка {call_id}"))

@@ -11,7 +11,7 @@ from checklists.finalise import finalise, finalise_table
 from checklists.results import ChecklistResult, TableResult
 from checklists.transcript import Transcript
 from core import clock
-from core.errors import NotFound, RopError
+from core.errors import Cancelled, NotFound, RopError
 from db import calls, marks, results, trials
 from db.models import Result
 from tasks.runtime import Runtime
@@ -43,6 +43,8 @@ def run_trial(runtime: Runtime, trial_id: str, check: Callable[[], None] = lambd
 def _outcome(runtime: Runtime, call_id: str, definition: Definition) -> Outcome:
     try:
         return {"call_id": call_id, **_judged(runtime, call_id, definition)}
+    except Cancelled:  # of the whole trial, while it waited for its turn
+        raise
     except RopError as error:
         return {"call_id": call_id, "problem": {"ru": error.text("ru"), "en": error.text("en")}}
 

@@ -12,7 +12,7 @@ import structlog
 from core.errors import Unavailable
 from core.settings import Settings
 from warehouse import sql
-from warehouse.stores import OFFLINE, Connection, NotPublished
+from warehouse.stores import OFFLINE, Connection, NotPublished, instance
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +21,7 @@ class Embedded:
     """`Store` on two files of `warehouse_dir`."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.private = settings.warehouse_dir / "warehouse.duckdb"
         self.published = settings.warehouse_dir / "reports.duckdb"
 
@@ -32,14 +33,14 @@ class Embedded:
 
         It is attached to an instance of its own: connections to one path share an instance, and so would share an old file.
         """
-        connection = duckdb.connect(config=OFFLINE)
+        if not self.published.exists():
+            raise NotPublished
+        connection = instance(self._settings)
         try:
             connection.execute(f"ATTACH {sql.literal(str(self.published))} AS warehouse (READ_ONLY)")
-        except duckdb.IOException as error:
+        except duckdb.IOException:
             connection.close()
-            if self.published.exists():
-                raise
-            raise NotPublished from error
+            raise
         connection.execute("USE warehouse")
         if not external:
             connection.execute("SET enable_external_access = false")

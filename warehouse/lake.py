@@ -17,7 +17,7 @@ from core.settings import Settings, load
 from warehouse import catalog, extensions, sql
 from warehouse.batch import DIMENSIONS, FACTS
 from warehouse.embedded import Embedded
-from warehouse.stores import OFFLINE, Connection, NotPublished
+from warehouse.stores import Connection, NotPublished, instance
 
 CATALOG = "rop_catalog"
 LAKE = "rop_lake"
@@ -72,7 +72,7 @@ class Lake:
 
     def _connect(self) -> Connection:
         """A connection with the extensions and secrets; passwords live in secrets, where no query can see them."""
-        connection = duckdb.connect(config=OFFLINE)
+        connection = instance(self._settings)
         extensions.load(connection, "ducklake", "postgres_scanner")
         connection.execute(f"CREATE SECRET {CATALOG} ({_options(self._catalog())})")
         if self._data.startswith("s3://"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import ClassVar, Protocol
 
 import duckdb
 
+from core import ids
 from core.errors import NotFound
 from core.settings import Settings
 
@@ -41,6 +42,17 @@ class Store(Protocol):
 
     def anew(self) -> AbstractContextManager[Connection]:
         """A writer on an empty warehouse that replaces the present one at the end of the block, or not at all."""
+
+
+def instance(settings: Settings) -> Connection:
+    """A DuckDB without a file, which spills what exceeds memory below the home; whoever may not write there has memory alone.
+
+    It does so in a folder of its own: spilled files have the same names everywhere, and two instances would write into each other's.
+    """
+    spill = settings.warehouse_dir / "spill"
+    with suppress(OSError):
+        spill.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder alone, once it spills, and removes it at its end
+    return duckdb.connect(config={**OFFLINE, "temp_directory": str(spill / ids.token(8))})
 
 
 def of(settings: Settings) -> Store:

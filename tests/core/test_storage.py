@@ -34,6 +34,20 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """A bucket whose server refuses connections, and is asked but once."""
+    s3fs = pytest.importorskip("s3fs")
+    config = tmp_path / "aws"
+    config.write_text("[default]\nmax_attempts = 1\n")
+    told = {"CONFIG_FILE": str(config), "ENDPOINT_URL": "http://127.0.0.1:9", "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield Storage(Settings(home=tmp_path / "home", storage_url="s3://recordings/away"))
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
 @pytest.fixture(params=["folder", "memory", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """The same contract in a local folder and at fsspec URLs."""
@@ -132,3 +146,21 @@ def test_every_file_is_listed_with_its_age_and_can_be_dropped(storage: Storage) 
     storage.drop(found["rec_1.mp3"])
     storage.drop(found["rec_1.mp3"])
     assert [entry.name for entry in storage.entries()] == ["rec_2.ogg"]
+
+
+def test_a_bucket_that_is_away_is_an_outage(away: Storage) -> None:
+    part = away.part("rec_1")
+    part.write_bytes(b"sound")
+    for ask in (lambda: away.put(part, "rec_1.mp3"), lambda: away.size("rec_1.mp3"), lambda: list(away.entries())):
+        with pytest.raises(Unavailable) as caught:
+            ask()
+        assert caught.value.reason == "storage_unavailable"
+    with pytest.raises(Unavailable), away.local("rec_1.mp3"):
+        pass
+    assert part.exists()
+
+
+def test_what_a_reader_of_the_bytes_meets_is_its_own_affair(storage: Storage) -> None:
+    put(storage, "rec_1.mp3", b"sound")
+    with pytest.raises(ValueError, match="mine"), storage.open("rec_1.mp3"):
+        raise ValueError("mine")

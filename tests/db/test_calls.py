@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from core import clock
-from core.errors import BadAudio, LeaseLost, NotFound
+from core.errors import BadAudio, LeaseLost, NotFound, RateLimited
 from db import calls, recovery
 from db.engine import Database
 from db.models import Audit, Call, LoadOutbox
@@ -27,9 +27,9 @@ def accept(database: Database, call_id: str = "c1", **values: object) -> Call:
         return calls.accept(session, new_call(call_id, **values), NOW)
 
 
-def claim(database: Database, run: str = "run-1", at: datetime = NOW) -> calls.Claim:
+def claim(database: Database, run: str = "run-1", at: datetime = NOW, call_id: str = "c1") -> calls.Claim:
     with database.begin() as session:
-        return calls.claim(session, "c1", run, at, 60)
+        return calls.claim(session, call_id, run, at, 60)
 
 
 def test_a_second_post_says_where_the_first_one_is(database: Database) -> None:
@@ -121,6 +121,19 @@ def test_a_call_given_back_before_its_run_was_noted_is_still_found(database: Dat
         calls.release(session, "c1", token, NOW)
     with database.read() as session:
         assert [call.call_id for call in recovery.unclaimed(session, "live", NOW, 10)] == ["c1"]
+
+
+def test_new_calls_that_are_stuck_do_not_hide_behind_those_that_waited(database: Database) -> None:
+    due = NOW + timedelta(minutes=1)
+    for call_id in ("waited 1", "waited 2", "new"):
+        accept(database, call_id=call_id)
+    for call_id in ("waited 1", "waited 2"):
+        token = claim(database, call_id=call_id).token
+        with database.begin() as session:
+            calls.postpone(session, call_id, token, RateLimited(), due, NOW)
+    with database.begin() as session:
+        calls.mark_triggered(session, "new", 1, "run-3", NOW)
+        assert [call.call_id for call in recovery.unclaimed(session, "live", due, 1)] == ["new", "waited 1"]
 
 
 def test_a_run_is_forgotten_only_while_the_call_is_what_was_seen(database: Database) -> None:

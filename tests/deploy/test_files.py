@@ -17,8 +17,10 @@ import yaml
 from compose_spec import PyCompose
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_valid_setting_names
+from sqlalchemy.pool import QueuePool
 
 from core.settings import Settings
+from db.engine import Database
 from deploy import scale_out
 from rop import deploy, stack
 from rop.cli import app
@@ -100,7 +102,7 @@ def test_kubernetes_knows_every_field(version: str) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_kustomize_builds_all_of_it() -> None:
+def test_kustomization_lists_every_file() -> None:
     listed = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     assert sorted([*listed, "kustomization.yaml"]) == sorted(file.name for file in (DEPLOY / "kubernetes").iterdir())
 
@@ -254,6 +256,39 @@ def test_compose_lets_out_who_speaks_to_others() -> None:
     assert out == OUTSIDE | {"prefect"}  # a port of the host needs a network that is not internal
 
 
+def test_the_files_that_a_worker_keeps_in_memory_leave_it_enough() -> None:
+    worker = compose()["services"]["worker"]
+    files = sum(int(size) for one in worker["tmpfs"] for size in re.findall(r"size=(\d+)g", one))
+    assert int(worker["mem_limit"].removesuffix("g")) >= files + 2  # the process itself with two long calls
+    assert not [volume for _, spec in pods() for volume in spec["volumes"] if "medium" in volume.get("emptyDir", {})]
+
+
+def test_a_large_model_is_downloaded_beside_its_former_copy() -> None:
+    homes = {
+        name: volume["emptyDir"] for name, spec in pods() for volume in spec["volumes"] if volume["name"] == "home" and name == "worker-gpu"
+    }
+    assert int(homes["worker-gpu"]["sizeLimit"].removesuffix("Gi")) >= 2 * 3 + 4  # eight calls with their samples, and the rest
+
+
+def test_postgresql_takes_every_connection_that_its_processes_may_open() -> None:
+    pool = Database("postgresql://rop@postgres/rop").engine.pool
+    assert isinstance(pool, QueuePool)
+    theirs = PrefectSettings().server.database.sqlalchemy
+    assert (pool.size() + pool._max_overflow, theirs.pool_size + theirs.max_overflow) == (20, 15), "docs/*/sizing.md reckon with them"
+    command = " ".join(compose()["services"]["postgres"]["command"])
+    allowed = int(command.partition("max_connections=")[2])
+    assert allowed >= 2 * 24 + 5 * 20 + 2 * 17
+
+
+def test_what_ended_well_stays_down() -> None:
+    assert unit_lines("Restart")["rop.service"] == ["on-failure"]
+
+
+def test_nobody_works_before_the_schema_is_there() -> None:
+    after = {name: " ".join(lines).split() for name, lines in unit_lines("After").items()}
+    assert {name for name, units in after.items() if "rop-deploy.service" in units} == {"rop-house.service", "rop-worker@.service"}
+
+
 def test_a_fleet_gets_its_deployments_everywhere() -> None:
     started = unit_lines("ExecStart")
     assert [name for name, lines in started.items() if lines == ["/opt/rop/.venv/bin/rop deploy"]] == ["rop-deploy.service"]
@@ -281,6 +316,12 @@ def test_deployments_take_the_pools_and_queues_of_the_settings() -> None:
     for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
         for value in one["work_pool"].values():
             assert re.sub(r"^{{ \$(\w+) }}$", r"\1", value) in names
+
+
+def test_both_languages_give_the_same_commands() -> None:
+    texts = [(ROOT / "docs" / language / "operations.md").read_text() for language in ("en", "ru")]
+    english, russian = ([line.partition("  #")[0].rstrip() for line in re.findall(r"^\$ .*$", text, re.MULTILINE)] for text in texts)
+    assert english == russian
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

@@ -1,8 +1,8 @@
 """What must hold whatever was killed, read from outside: the database, the receiver's log, the warehouse, the files and the logs.
 
 I1  every accepted call has ended, or a run of it is still to come
-I2  one result a definition for every time the call was judged
-I3  every result has its webhook and its row for the warehouse
+I2  a call is published once; one result a definition for every time it was judged
+I3  every result, and every end without one, has its webhook and its row for the warehouse
 I4  what the receiver took and what the outbox calls delivered is the same, but for calls that were deleted; equal ids, equal bytes
 I5  the warehouse shows what the database holds, row for row
 I6  no half-written file of a call that ended; no key, secret or address token in a log or in Prefect
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -29,7 +30,7 @@ from sqlalchemy import func, select
 from core import ids
 from core import settings as settings_module
 from core.settings import Settings
-from db import export
+from db import export, keys
 from db.calls import FINISHED, TERMINAL
 from db.engine import Database
 from db.models import Audit, Call, CallEvent, Delivery, Endpoint, LoadOutbox, Result
@@ -41,6 +42,7 @@ from warehouse.facts import Flattener
 SECRETS = re.compile(rb"rop_[0-9A-Za-z]{30,}|whsec_[0-9A-Za-z+/]{30,}|token=sesame[^\x00\s\"']*")
 LOOK_SECONDS = 90.0
 JUDGED = ("done", "rescored")
+TOLD = ("failed", "no_speech")  # ends that have a webhook of their own; a result has one by itself
 Violations = dict[str, list[str]]
 
 
@@ -111,6 +113,7 @@ def _has_future(call: Call) -> bool:
 def _repeated(database: Database) -> Iterator[str]:
     with database.read() as session:
         judged = Counter(session.scalars(select(CallEvent.call_id).where(CallEvent.name.in_(JUDGED))))
+        ends = Counter(session.scalars(select(CallEvent.call_id).where(CallEvent.name.in_(FINISHED))))
         statuses = dict(session.execute(select(Call.call_id, Call.status)).tuples().all())
         same = (Result.call_id, Result.kind, Result.definition_id)
         counted = select(*same, func.count(), func.count().filter(Result.superseded_at.is_(None))).group_by(*same)
@@ -118,6 +121,7 @@ def _repeated(database: Database) -> Iterator[str]:
     for call_id, kind, definition_id, revisions, current in rows:
         if revisions > judged[call_id] or current != 1:
             yield f"{call_id} {kind} {definition_id}: {revisions} revisions, {current} current, judged {judged[call_id]} times"
+    yield from (f"{call_id} was published {count} times" for call_id, count in ends.items() if count > 1)
     judged_calls = {row[0] for row in rows}
     yield from (
         f"{call_id} is done without a result" for call_id, status in statuses.items() if status == "done" and call_id not in judged_calls
@@ -131,12 +135,19 @@ def _unannounced(database: Database) -> Iterator[str]:
         to_load = set(session.scalars(select(LoadOutbox.call_id)))
         for row in session.scalars(select(Result).where(Result.status == "ok")):
             name = ids.stable_id("msg", row.call_id, row.kind, row.definition_id, row.version, row.revision)
-            address_since = since.get((row.kind, row.definition_id))
-            if address_since is not None and address_since <= row.created_at and name not in known:
+            if _is_before(since.get((row.kind, row.definition_id)), row.created_at) and name not in known:
                 yield f"{row.call_id} {row.kind} {row.definition_id} revision {row.revision} has no webhook"
-        for call_id in session.scalars(select(Call.call_id).where(Call.status.in_(TERMINAL))):
-            if call_id not in to_load:
-                yield f"{call_id} has no row for the warehouse"
+        for call in session.scalars(select(Call).where(Call.status.in_(TERMINAL))):
+            if call.call_id not in to_load:
+                yield f"{call.call_id} has no row for the warehouse"
+            name = ids.stable_id("msg", call.call_id, "event", f"call.{call.status}", str(call.attempt), call.runs)
+            address_since = since.get(("key", keys.integration(call.key_id or "")))
+            if call.status in TOLD and _is_before(address_since, call.finished_at) and name not in known:
+                yield f"{call.call_id} is {call.status} and has no webhook that says so"
+
+
+def _is_before(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and other is not None and one <= other
 
 
 def _undelivered(database: Database, receiver: Path, *, settled: bool) -> Iterator[str]:

@@ -30,7 +30,9 @@ CATALOGUE = {
         "api/test_live.py::test_of_fifty_identical_posts_one_is_accepted_and_one_run_made",
     ),
     "F6 full disk": (
-        "faults/test_surroundings.py::test_f6_a_full_disk_of_recordings_is_waited_out",
+        "faults/test_disk.py::test_f6_a_full_disk_of_recordings_is_waited_out",
+        "faults/test_disk.py::test_f6_a_home_without_a_byte_left_takes_no_calls_and_finishes_those_it_has",
+        "faults/test_disk.py::test_f6_the_warehouse_waits_for_room_and_shows_the_former_state_meanwhile",
         "api/test_upload.py::test_a_database_that_cannot_commit_is_503",
     ),
     "F7 bad downloads": (
@@ -54,10 +56,13 @@ CATALOGUE = {
         "faults/test_clock.py::test_f14_a_clock_that_goes_back_leaves_no_negative_time",
     ),
     "F15 locked files": (
-        "faults/test_surroundings.py::test_f15_a_locked_database_delays_a_call_and_loses_none",
+        "faults/test_surroundings.py::test_f15_a_locked_database_delays_calls_and_loses_none",
         "faults/test_surroundings.py::test_f15_an_analyst_never_holds_up_the_loader",
     ),
-    "F16 rolling restart": ("faults/test_processes.py::test_f16_a_rolling_restart_breaks_off_no_answer",),
+    "F16 rolling restart": (
+        "faults/test_processes.py::test_f16_a_rolling_restart_breaks_off_no_answer",
+        "faults/test_processes.py::test_f16_a_worker_that_is_stopped_gives_back_what_it_cannot_finish",
+    ),
     "F17 rate limit": (
         "api/test_live.py::test_the_limit_is_exact_over_all_processes",
         "db/test_ratelimit.py::test_no_window_of_a_minute_holds_more_than_the_limit",

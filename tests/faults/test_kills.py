@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -55,6 +54,8 @@ FORGET = ("forget.after_commit", "forget.after_recording", "forget.after_runs")
 RETENTION = ("retention.after_file", "retention.after_texts")
 LOOPS = (*ENDING, *WAY, *INGRESS, *REQUEUE, *RENEW, *WAIT, *DRAIN, *RESCORE, *FORGET, *RETENTION)
 CLIPS = 2  # the recogniser is asked once a channel
+HEARD_AGAIN = 4  # of the calls: the one that is killed with its transcript unstored, and those that another's kill meets at that moment
+RECOVERY_SECONDS = 60.0
 
 
 def test_every_failpoint_belongs_to_one_loop() -> None:
@@ -62,7 +63,7 @@ def test_every_failpoint_belongs_to_one_loop() -> None:
     assert sorted((*LOOPS, *elsewhere)) == sorted(failpoints.POINTS)
 
 
-def test_a_worker_killed_at_every_step_loses_and_repeats_nothing(house: House, record_property: Callable[[str, object], None]) -> None:
+def test_a_worker_killed_at_every_step_loses_and_repeats_nothing(house: House) -> None:
     heard = len(house.asr.uploads)
     for name in (*ENDING, *WAY):
         house.start("worker", f"{name}=kill@1")
@@ -72,13 +73,13 @@ def test_a_worker_killed_at_every_step_loses_and_repeats_nothing(house: House, r
     begun = time.monotonic()
     call_ids = [f"F1 {name}" for name in (*ENDING, *WAY)]
     with suppress(AssertionError):  # one killed just before its worker is noted at the run is found by the reconciler alone
-        house.wait(*call_ids, seconds=120)
+        house.wait(*call_ids, seconds=30)
     assert house.act("reconcile") == 0
     ended = house.wait(*call_ids, seconds=180)
-    record_property("seconds_to_recover", round(time.monotonic() - begun, 1))
+    assert (time.monotonic() - begun) <= RECOVERY_SECONDS
     expected = {f"F1 {name}": "failed" if name in ENDING else "done" for name in (*ENDING, *WAY)}
     assert {call.call_id: call.status for call in ended} == expected
-    assert len(house.asr.uploads) - heard <= 2 * CLIPS * len(WAY)
+    assert len(house.asr.uploads) - heard <= CLIPS * (len(WAY) + HEARD_AGAIN), "what was heard and stored is not heard again"
 
 
 def test_a_call_is_kept_when_the_api_dies_after_the_commit(house: House) -> None:

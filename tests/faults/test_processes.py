@@ -7,11 +7,11 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 
 import httpx
 import pytest
 
+from db import calls
 from tests.faults.house import House
 from tests.peers.waiting import eventually
 
@@ -83,7 +83,7 @@ def test_f4_calls_are_taken_while_prefect_is_down(house: House) -> None:
         begun = time.monotonic()
         assert house.upload(call_id).status_code == 200
         seconds.append(time.monotonic() - begun)
-    assert median(seconds) < 0.3
+    assert max(seconds) < 0.3, seconds
     ready = httpx.get(f"{house.addresses.api_url}/readyz", trust_env=False, timeout=30)
     assert ready.status_code == 200, "a warning, because calls are kept"
     assert "prefect" in ready.text
@@ -92,7 +92,10 @@ def test_f4_calls_are_taken_while_prefect_is_down(house: House) -> None:
     time.sleep(15)
     house.act("reconcile")
     assert [call.status for call in house.wait(*ids, seconds=180)] == ["done"] * len(ids)
-    assert [len(house.runs_of(call_id)) for call_id in ids] == [1] * len(ids)
+    runs = [house.runs_of(call_id) for call_id in ids]
+    assert [len(one) for one in runs] == [1] * len(ids)
+    made = [one[0]["created"] for one in runs]
+    assert made == sorted(made), "in order of receipt"
 
 
 def test_f4_a_call_under_way_outlives_an_outage_of_prefect(house: House) -> None:
@@ -134,6 +137,8 @@ def test_f16_a_rolling_restart_breaks_off_no_answer(house: House) -> None:
                 met[house.upload(f"F16 {number}").status_code] += 1
             except httpx.ConnectError:
                 met["refused"] += 1
+            except httpx.HTTPError as error:
+                met[type(error).__name__] += 1
 
     crm = threading.Thread(target=post)
     crm.start()
@@ -149,9 +154,24 @@ def test_f16_a_rolling_restart_breaks_off_no_answer(house: House) -> None:
     finally:
         enough.set()
         crm.join()
-    assert met.keys() <= {200, "refused"}
+    assert met.keys() <= {200, "refused"}, met
     taken = [call_id for call_id in house.accepted if call_id.startswith("F16")]
     assert [call.status for call in house.wait(*taken, seconds=180)] == ["done"] * len(taken)
+
+
+def test_f16_a_worker_that_is_stopped_gives_back_what_it_cannot_finish(house: House) -> None:
+    house.start("worker", "transcribe.before_store=sleep:600@1")
+    house.upload("F16 long")
+    eventually(lambda: house.call("F16 long").status == "transcribing", 60)
+    begun = time.monotonic()
+    assert house.stop("worker") == 0
+    assert house.settings.worker_grace_seconds <= time.monotonic() - begun <= house.settings.worker_grace_seconds + 8
+    [run] = house.runs_of("F16 long")
+    assert (house.call("F16 long").status, run["state_type"], run["state_name"]) == ("queued", "SCHEDULED", "AwaitingRetry")
+    with house.database.read() as session:
+        assert calls.broken_runs(session, calls.get(session, "F16 long")) == 0
+    house.start("worker")
+    assert house.wait("F16 long")[0].status == "done"
 
 
 def messages(house: House, call_id: str) -> Counter[str]:

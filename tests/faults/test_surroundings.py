@@ -1,20 +1,16 @@
-"""F6 to F11 and F15: what the house depends on is full, slow, lying, hostile or locked."""
+"""F7 to F11 and F15: what the house depends on is slow, lying, hostile or locked."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import duckdb
 import pytest
 
-from core import ids
+from core.settings import MIB
 from db import deliveries
 from db.deliveries import Logged
 from db.engine import BUSY_SECONDS
@@ -28,24 +24,6 @@ from tests.peers.webhook_peer import Received, Reply
 from warehouse.embedded import Embedded
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
-MIB = 1024 * 1024
-
-
-def test_f6_a_full_disk_of_recordings_is_waited_out(house: House) -> None:
-    with disk(Path(house.settings.audio_url), MIB) as folder:
-        filler = folder / "filler"
-        filler.write_bytes(bytes(MIB - 200 * 1024))
-        house.start("worker")
-        house.upload("F6")
-        eventually(lambda: b"storage" in worker_log(house), 60)
-        assert house.call("F6").status == "downloading"
-        filler.unlink()
-        [call] = house.wait("F6", seconds=120)
-        assert call.status == "done", call.reason_code
-        assert [path.name for path in folder.iterdir() if path.is_file()] == [f"{ids.stable_id('rec', 'F6')}.wav"]
-        keep = folder / f"{ids.stable_id('rec', 'F6')}.wav"
-        content = keep.read_bytes()
-    keep.write_bytes(content)
 
 
 def test_f7_a_download_that_breaks_at_every_tenth_arrives_whole(house: House) -> None:
@@ -103,9 +81,7 @@ def test_f9_what_is_no_recording_is_refused_with_its_reason(house: House) -> Non
     taken = [f"F9 {name}" for name, answer in met.items() if answer.status_code == 200]
     refused = {name: answer.json()["code"] for name, answer in met.items() if answer.status_code == 400}
     ended = {call.call_id.removeprefix("F9 "): call.reason_code for call in house.wait(*taken)} if taken else {}
-    assert set(refused) | set(ended) == set(cases)
-    for name, (_, reason) in cases.items():
-        assert (refused | ended)[name] in {reason, "not_audio", "no_audio", "undecodable_audio"}, name
+    assert refused | ended == {name: reason for name, (_, reason) in cases.items()}
 
 
 @pytest.mark.parametrize("name", ["says 500", "drops the connection", "asks to slow down", "is slow", "redirects"])
@@ -118,8 +94,10 @@ def test_f10_f11_a_receiver_that_misbehaves_gets_every_message_once_by_its_id(ho
     assert all(one.delivery.status == "pending" and one.attempts[0].seconds <= 15 for one in logged)
 
 
-def test_f15_a_locked_database_delays_a_call_and_loses_none(house: House) -> None:
-    house.start("worker")
+def test_f15_a_locked_database_delays_calls_and_loses_none(house: House) -> None:
+    house.start("worker", "transcribe.before_store=sleep:2@1")
+    house.upload("F15 under way")
+    eventually(lambda: house.call("F15 under way").status == "transcribing", 60)
     with closing(sqlite3.connect(house.settings.root / "rop.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
@@ -129,7 +107,7 @@ def test_f15_a_locked_database_delays_a_call_and_loses_none(house: House) -> Non
         assert time.monotonic() - begun < BUSY_SECONDS + 5
         other.execute("ROLLBACK")
     assert house.upload("F15 long").status_code == 200
-    assert house.wait("F15 long")[0].status == "done"
+    assert [call.status for call in house.wait("F15 under way", "F15 long")] == ["done", "done"]
 
 
 def test_f15_an_analyst_never_holds_up_the_loader(house: House) -> None:
@@ -158,24 +136,8 @@ RECEIVERS: dict[str, Behave] = {
 }
 
 
-@contextmanager
-def disk(folder: Path, size: int) -> Iterator[Path]:
-    """A disk of `size` bytes in the place of the folder; its files come back when it goes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
-        pytest.skip("a disk of its own can be mounted by root alone")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 def attempted(house: House, call_id: str) -> list[Logged]:
     """The call's webhooks that were tried at least once, all of them or none."""
     with house.database.read() as session:
         logged = deliveries.log(session, call_id=call_id)
     return logged if all(one.attempts for one in logged) else []
-
-
-def worker_log(house: House) -> bytes:
-    return (house.settings.root / "logs" / "worker.log").read_bytes()

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from sqlalchemy.exc import OperationalError
 
 from bench._house import CHECKLIST, TABLE, House
 from checklists.findings import TableFindings
 from core import clock
 from core.errors import Cancelled, Unavailable
 from core.settings import Settings
-from db import calls, results
+from db import calls, definitions, results
 from db.models import Call
 from flows.process_call import process_call
 from tasks import runtime as runtimes
@@ -91,6 +92,27 @@ def test_what_may_pass_is_waited_out_and_nothing_is_judged_twice(
         assert len(crm.requests) == 1
     assert engine.asked == {one: 1 + (one in down) for one in (CHECKLIST, TABLE)}
     assert (stored(house).status, stored(house).reason) == ("done", None)
+
+
+def test_a_database_that_is_away_fails_no_call(
+    house: House, worker: Worker, shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the steps, which are repeated: the call keeps its lease, and the reconciler takes it up when that is over."""
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("SELECT", {}, ConnectionResetError())
+
+    worker.runtime._analysts["openai"] = Scripted(worker.runtime)
+    here = host(worker, shared, tmp_path / "one", monkeypatch)
+    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.ogg"))
+        run = worker.run(process_call, call_id="c1")
+        with monkeypatch.context() as patched:
+            patched.setattr(definitions, "judging", refuse)
+            assert here.work(process_call, run).is_failed()
+        assert (stored(house).status, stored(house).reason_code) == ("analysing", None)
+        assert here.work(process_call, run).is_completed()
+    assert stored(house).status == "done"
 
 
 def test_a_cancel_that_meets_an_outage_is_a_cancel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from core.errors import BadAudio, RopError, Unavailable
 from db import calls, results
 from flows.rescore import rescore_one, rescore_since
 from tasks import step_results
+from tasks.forget import forget
+from tasks.prefect_api import PrefectApi
 from tasks.runtime import Runtime
 from tests.flows.conftest import Scripted, Worker
 
@@ -96,11 +99,34 @@ def test_many_calls_go_on_where_they_stopped(judged: Judged) -> None:
     assert judged.work(rescore_since, run).message == "Пересчитано звонков: 2, с ошибками: 1"
     assert sorted(judged.revisions(call)[CHECKLIST] for call in ("c1", "c2", "c3")) == [1, 2, 2]
     assert judged.engine.asked == {CHECKLIST: 3, TABLE: 3}
-    assert list(Path(step_results.url(judged.runtime.settings)).iterdir()) == [], "no quotes stay behind"
 
     assert judged.work(rescore_since, run).message == "Пересчитано звонков: 3"
     assert judged.engine.asked == {CHECKLIST: 4, TABLE: 3}
     assert [judged.revisions(call) for call in ("c1", "c2", "c3")] == [{CHECKLIST: 2, TABLE: 2}] * 3
+
+
+@pytest.mark.parametrize("flow", [rescore_one, rescore_since])
+def test_a_run_that_breaks_off_asks_nothing_again_and_its_quotes_go_with_the_call(
+    judged: Judged, flow: Flow[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run of many calls has no tags by which the deletion of one would find it."""
+
+    def killed(*_: object) -> None:
+        raise SystemError("the worker ends")
+
+    run = judged.run(flow, **({"call_id": "c1"} if flow is rescore_one else {"since": clock.now() - timedelta(days=1)}))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.rescore.store", killed)
+        assert judged.work(flow, run).is_failed()
+    assert judged.work(flow, run).is_completed()
+    assert judged.revisions() == {CHECKLIST: 2, TABLE: 2}
+    assert judged.engine.asked == dict.fromkeys((CHECKLIST, TABLE), 1 if flow is rescore_one else 3)
+
+    steps = Path(step_results.url(judged.runtime.settings))
+    assert sorted(steps.glob(f"{step_results.beginning('c1')}_*")) != []
+    with closing(PrefectApi(judged.runtime.settings)) as prefect:
+        forget(judged.runtime.database, judged.runtime.settings, prefect, "c1", "admin")
+    assert sorted(steps.glob(f"{step_results.beginning('c1')}_*")) == []
 
 
 @pytest.mark.parametrize("flow", [rescore_one, rescore_since])

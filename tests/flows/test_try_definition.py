@@ -25,17 +25,18 @@ CALLS = ["c1", "c2", "c3"]
 
 @dataclass
 class Interrupted:
-    """The embedded engine; in the midst of the second call something happens once."""
+    """The embedded engine; in the midst of the second call something happens once: the worker ends, `cancels` is cancelled, or `raises`."""
 
     worker: Worker
     cancels: FlowRun | None = None
+    raises: Exception = field(default_factory=lambda: SystemError("the worker ends"))
     asked: list[str] = field(default_factory=list)
 
     def check(self, transcript: Transcript, checklist: Checklist, context: Context) -> Findings:
         self.asked.append(context.at.isoformat())
         if len(self.asked) == 2:
             if self.cancels is None:
-                raise SystemError("the worker ends")
+                raise self.raises
             self.worker.runtime.cancelled.add(str(self.cancels.id))
         return self.worker.runtime.analyst("rules").check(transcript, checklist, context)
 
@@ -78,3 +79,12 @@ def test_a_cancel_ends_it_within_one_call(house: House, worker: Worker, engine: 
     assert worker.work(try_definition, run).is_completed()
     assert stored(house, trial) == ("done", None, CALLS)
     assert len(engine.asked) == 3
+
+
+def test_a_cancel_while_it_waits_for_the_model_spoils_no_call(house: House, worker: Worker, engine: Interrupted, trial: Trial) -> None:
+    engine.raises = Cancelled()
+    run = worker.run(try_definition, trial_id=trial.trial_id)
+    assert worker.work(try_definition, run).type == StateType.CANCELLED
+    assert stored(house, trial) == ("failed", Cancelled().text("ru"), CALLS[:1])
+    assert worker.work(try_definition, run).is_completed()
+    assert stored(house, trial) == ("done", None, CALLS)

@@ -13,14 +13,14 @@ from tests.peers.serving import Serving
 class PrefectPeer(Serving):
     """`runs` holds the id of the run of every idempotency key, `bodies` everything that was sent; all runs are in `state`.
 
-    While `down` it hangs up; it makes no runs for the calls in `refused`.
+    While `down` it hangs up; it makes no runs for the calls in `refused`; it is too busy for the next `busy` posts.
     """
 
     def __init__(self) -> None:
         self.runs: dict[str, str] = {}
         self.bodies: list[dict[str, Any]] = []
         self.state, self.percent = "SCHEDULED", 0.0
-        self.down, self.refused = False, set[str]()
+        self.down, self.refused, self.busy = False, set[str](), 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.peer = self
@@ -50,6 +50,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self._hangs_up():
+            return
+        if self.server.peer.busy:
+            self.server.peer.busy -= 1
+            self.server.peer.bodies.append(body)
+            self._answer({"detail": "database is locked"}, 503)
+            return
+        if self.path.endswith("/increment"):
+            self.server.peer.bodies.append(body)
+            self._answer([{"id": "limit"}])
             return
         if body.get("parameters", {}).get("call_id") in self.server.peer.refused:
             self._answer({"detail": "refused"}, 422)

@@ -23,22 +23,20 @@ class RunsPeer(Serving):
         self._server.peer = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/api"
 
-    def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED", storage_key: str | None = None) -> None:
+    def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED") -> None:
         """Add a run of the call with one task and one artifact."""
         self.runs[run_id] = {"id": run_id, "tags": [f"call:{call_id}", "manager:m"], "created": created, "state_type": state}
-        data = {"storage_key": storage_key} if storage_key else None
-        self.tasks[f"task-{run_id}"] = {"id": f"task-{run_id}", "flow_run_id": run_id, "state": {"data": data}}
+        self.tasks[f"task-{run_id}"] = {"id": f"task-{run_id}", "flow_run_id": run_id}
         self.artifacts[f"artifact-{run_id}"] = {"id": f"artifact-{run_id}", "flow_run_id": run_id}
 
     def find(self, kind: str, asked: Thing) -> list[Thing]:
         """What a filter names, from `offset`, at most `limit`."""
-        things = {"flow_runs": self.runs, "task_runs": self.tasks, "artifacts": self.artifacts}[kind].values()
         if kind == "flow_runs":
             wanted = set(asked["flow_runs"]["tags"]["all_"])
-            found = [thing for thing in things if wanted <= set(thing["tags"])]
+            found = [thing for thing in self.runs.values() if wanted <= set(thing["tags"])]
         else:
-            wanted = set(asked["flow_runs"]["id"]["any_"] if kind == "task_runs" else asked["artifacts"]["flow_run_id"]["any_"])
-            found = [thing for thing in things if thing["flow_run_id"] in wanted]
+            wanted = set(asked["artifacts"]["flow_run_id"]["any_"])
+            found = [thing for thing in self.artifacts.values() if thing["flow_run_id"] in wanted]
         return found[asked["offset"] :][: asked["limit"]]
 
     def delete(self, kind: str, thing_id: str) -> bool:

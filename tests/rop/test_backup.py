@@ -8,7 +8,9 @@ import stat
 import threading
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from bench import _year
@@ -142,6 +146,39 @@ def test_a_warehouse_that_cannot_be_built_now_undoes_nothing(
     monkeypatch.delenv("ROP_LAKE_CATALOG")
     assert "звонков: 20" in CliRunner().invoke(app, ["warehouse", "rebuild", "--home", str(new.root)], catch_exceptions=False).stdout
     assert query("SELECT count(*) FROM fact_call", elsewhere(tmp_path))[1] == [(20,)]
+
+
+def interrupted(_session: Session, _at: datetime) -> int:
+    raise KeyboardInterrupt
+
+
+def cut_off(session: Session, _at: datetime) -> int:
+    """The server ends the connection in the middle."""
+    session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    raise AssertionError("it would go on")
+
+
+@pytest.mark.parametrize("end", [interrupted, cut_off])
+def test_a_restore_that_broke_off_is_repeated(
+    house: Settings, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[Session, datetime], int]
+) -> None:
+    if database.is_sqlite and end is cut_off:
+        pytest.skip("no connection")
+    file = tmp_path / "copy.zip"
+    before = rows(database)
+    backup.save(house, file, with_audio=True)
+    if not database.is_sqlite:
+        with database.begin() as session:
+            session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    new = elsewhere(tmp_path, database_url=None if database.is_sqlite else database.url)
+    with monkeypatch.context() as patched:
+        patched.setattr("db.calls.revive", end)
+        with pytest.raises((KeyboardInterrupt, OperationalError)):
+            backup.bring_back(new, file)
+    assert list(new.root.iterdir()) == []
+    backup.bring_back(new, file)
+    with opened(new) as there:
+        assert rows(there.database)["calls"] == before["calls"]
 
 
 @pytest.mark.parametrize("trouble", [duckdb.IOException("at password=secret"), OSError("No space left on device")])

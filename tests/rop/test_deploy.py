@@ -31,6 +31,7 @@ from tasks.prefect_api import LLM_LIMIT, NO_VARIABLES, PrefectApi, PrefectUnavai
 from tasks.runtime import Runtime
 from tests.peers import prefect_server
 from tests.peers.llm_peer import LlmPeer, answer, good
+from tests.peers.prefect_peer import PrefectPeer
 from tests.peers.talks import sale
 from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import WebhookPeer
@@ -205,6 +206,13 @@ def test_who_waits_for_a_turn_hears_cancel_and_is_given_the_time(prefect: Prefec
             budget.wait_for_turn(settings)
         assert 3 <= clock.monotonic() - begun < 10, "twice the time of the step, which is not to blame"
     runtime.database.dispose()
+
+
+def test_a_busy_prefect_is_asked_again_for_a_turn(deployed: Settings, tmp_path: Path) -> None:
+    with PrefectPeer() as peer:
+        peer.busy = 2
+        budget.wait_for_turn(deployed.model_copy(update={"prefect_api_url": peer.url}))
+    assert len(peer.bodies) == 3
 
 
 def test_a_budget_that_nobody_made_stops_nothing(prefect: PrefectApi, deployed: Settings) -> None:

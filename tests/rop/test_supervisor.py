@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,24 @@ def test_a_log_that_cannot_be_written_delays_a_restart(supervisor: Supervisor, t
     log.rmdir()
     supervisor._services[0].restart_at = clock.monotonic()
     eventually(lambda: tended(supervisor).pids["one"] != pid)
+
+
+def test_an_end_asked_for_amid_a_start_comes_after_it(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen
+
+    def begun(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = real(*arguments, **options)
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr("rop.supervisor.subprocess.Popen", begun)
+    former = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with pytest.raises(SystemExit):
+            supervisor.start(Service("one", SLEEPER))
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert supervisor.pids.keys() == {"one"}, "it would be left behind"
 
 
 def test_output_goes_to_the_services_log(supervisor: Supervisor, tmp_path: Path) -> None:

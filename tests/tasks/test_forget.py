@@ -19,8 +19,9 @@ from core.settings import Settings
 from db import calls, definitions, deliveries, endpoints, results, search, trials
 from db.calls import NewCall
 from db.engine import Database
-from db.models import Audit, Base, LoadOutbox, Recording, Removal, TranscriptRow
+from db.models import Audit, Base, LoadOutbox, Recording, Removal, TranscriptRow, Trial
 from tasks import lease as leases
+from tasks import step_results
 from tasks.download import fetch
 from tasks.forget import finish, forget
 from tasks.prefect_api import PrefectApi
@@ -115,10 +116,11 @@ def count(runtime: Runtime, model: type[Base]) -> int:
 
 def test_nothing_is_left_but_one_line_of_the_audit(runtime: Runtime, prefect: RunsPeer) -> None:
     work(runtime)
-    stored = runtime.settings.root / "prefect" / "storage" / "abc"
-    stored.parent.mkdir(parents=True)
-    stored.touch()
-    prefect.run("run-1", ID, clock.now().isoformat(), storage_key=str(stored))
+    steps = [Path(step_results.url(runtime.settings)) / f"{step_results.beginning(call_id)}_abc" for call_id in (ID, "another")]
+    steps[0].parent.mkdir(parents=True)
+    for step in steps:
+        step.touch()
+    prefect.run("run-1", ID, clock.now().isoformat())
     prefect.run("run-2", "another", clock.now().isoformat())
     delete(runtime)
     with runtime.database.read() as session:
@@ -135,7 +137,7 @@ def test_nothing_is_left_but_one_line_of_the_audit(runtime: Runtime, prefect: Ru
     assert "Ферапонт" not in rows
     assert (trial.call_ids, trial.outcomes) == (["other"], [{"call_id": "other", "changes": []}])
     assert (list(prefect.runs), list(prefect.artifacts), list(prefect.tasks)) == (["run-2"], ["artifact-run-2"], ["task-run-2"])
-    assert not stored.exists()
+    assert [step.exists() for step in steps] == [False, True]
     assert files(runtime) == []
 
 
@@ -233,3 +235,12 @@ def test_a_run_made_while_the_call_was_deleted_goes_too(runtime: Runtime, prefec
     prefect.down = False
     prefect.run("run-1", ID, datetime(2999, 1, 1).astimezone().isoformat(), "SCHEDULED")
     assert (later(runtime), prefect.runs) == (1, {})
+
+
+def test_a_trial_under_way_brings_back_nothing_of_a_deleted_call(runtime: Runtime) -> None:
+    work(runtime)
+    delete(runtime)
+    with runtime.database.begin() as session:
+        [trial_id] = session.scalars(select(Trial.trial_id))
+        trials.add(session, trial_id, {"call_id": ID, "changes": [{"after": "Ферапонт"}]})
+        assert [one["call_id"] for one in trials.get(session, trial_id).outcomes] == ["other"]

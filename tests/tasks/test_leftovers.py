@@ -86,3 +86,14 @@ def test_the_worker_sweeps_its_home(settings: Settings, monkeypatch: pytest.Monk
         asyncio.run(asyncio.wait_for(worker._tidy(), 2))
     assert not any(one.exists() for one in left)
     assert not steps.exists(f"{root}/old")
+
+
+def test_a_storage_that_is_away_does_not_keep_the_worker_from_its_own_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROP_HOME", str(settings.root))
+    monkeypatch.setenv("ROP_STORAGE_URL", "s3://recordings")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    left = part(settings, "old", TWO_DAYS)
+    worker = ResidentWorker(settings.house_pool)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(worker._tidy(), 2))
+    assert not left.exists()

@@ -17,27 +17,35 @@ def nothing() -> None:
     pass
 
 
-def test_places_are_given_in_order_of_arrival() -> None:
+def order(*names: str) -> list[str]:
+    """Who is served after whom when all of them came, one by one, before the first one left."""
     places, served, gate = Places(1), [], threading.Event()
 
-    def visit(number: int) -> None:
-        with places.one(nothing):
-            served.append(number)
+    def visit(name: str) -> None:
+        with places.one(nothing, behind=name.startswith("past")):
+            served.append(name)
             gate.wait(10)
 
     def arrived(count: int) -> bool:
-        return len(served) + len(places._queue) == count
+        return len(served) + len(places._queue) + len(places._behind) == count
 
-    visitors = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
+    visitors = [threading.Thread(target=visit, args=(name,)) for name in names]
     for number, visitor in enumerate(visitors, 1):
         visitor.start()
         eventually(partial(arrived, number))
     time.sleep(LOOK_SECONDS * 1.5)  # longer than one look, after which a semaphore's oldest visitor would be its last
-    assert served == [0]
     gate.set()
     for visitor in visitors:
         visitor.join()
-    assert served == [0, 1, 2, 3, 4]
+    return served
+
+
+def test_places_are_given_in_order_of_arrival() -> None:
+    assert order("0", "1", "2", "3", "4") == ["0", "1", "2", "3", "4"]
+
+
+def test_who_stands_behind_is_served_when_nobody_else_waits() -> None:
+    assert order("past 1", "past 2", "past 3", "live 1", "live 2") == ["past 1", "live 1", "live 2", "past 2", "past 3"]
 
 
 def test_no_more_than_the_count_are_inside() -> None:

@@ -19,13 +19,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import delete, update
 
 from core import clock, ids
-from core.errors import BadAudio, Cancelled, LeaseLost, RopError, Unreachable
+from core.errors import BadAudio, Cancelled, LeaseLost, RopError, Unavailable, Unreachable
 from core.settings import Settings
 from db import calls
 from db.engine import Database
 from db.models import Call
 from flows.process_call import process_call
 from flows.resident import ResidentWorker
+from tasks import lease as leases
 from tasks import recovery
 from tasks import runtime as runtimes
 from tasks.dispatch import trigger
@@ -434,6 +435,31 @@ def test_a_worker_takes_up_what_it_should_be_at_and_leaves_what_was_asked_for(
     assert house.prefect.runs([runs["stopping"]])[runs["stopping"]].type == "CANCELLING"
 
 
+def test_a_worker_leaves_a_run_to_the_one_that_has_just_taken_it(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run still bears the mark of its former worker, who starts anew: Prefect hears of the new one late, or never."""
+    monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
+    monkeypatch.setenv("ROP_PENDING_SECONDS", "0")
+    call = house.call("c1")
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        assert asyncio.run(_seem(house, call, taken_after=False)) == (True, False), "what an earlier boot was at is lost"
+        assert asyncio.run(_seem(house, call, taken_after=True)) == (True, True)
+
+
+async def _seem(house: House, call: Call, *, taken_after: bool) -> tuple[bool, bool]:
+    """Whether the run of the call seems lost to a worker that starts, and whether somebody is at the call."""
+    if not taken_after:
+        house.put(call, "RUNNING")
+    async with ResidentWorker(house.settings.work_pool) as worker:
+        worker.runtime.database = house.database
+        house.prefect.request("PATCH", f"/flow_runs/{call.flow_run_id}", {"infrastructure_pid": f"{worker.name}:earlier"})
+        if taken_after:
+            house.put(call, "RUNNING")
+        leases.claim(house.database, house.settings, call.call_id, call.flow_run_id or "")
+        [run] = await worker._runs({"id": {"any_": [call.flow_run_id]}})
+        await asyncio.sleep(0.01)
+        return worker._seems_lost(run), worker._is_held(run)
+
+
 async def _lose(house: House, runs: dict[str, str], states: dict[str, str]) -> set[str]:
     async with ResidentWorker(house.settings.work_pool) as worker:
         worker.runtime.database = house.database
@@ -442,12 +468,26 @@ async def _lose(house: House, runs: dict[str, str], states: dict[str, str]) -> s
             house.prefect.request("PATCH", f"/flow_runs/{run}", {"infrastructure_pid": f"{worker.name}:{worker.boot}"})
             house.prefect.force(run, states[name], "")
         live = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-        assert not [run for run in await worker._runs(live) if worker._has_lost(run)], "its end may be on its way to Prefect"
+        assert not [run for run in await worker._runs(live) if worker._seems_lost(run)], "its end may be on its way to Prefect"
         await asyncio.sleep(house.settings.pending_seconds)
-        lost = {run.name for run in await worker._runs(live) if worker._has_lost(run)}
+        lost = {run.name for run in await worker._runs(live) if worker._seems_lost(run)}
         for name in ("lost", "stopping"):
             await worker._resume(UUID(runs[name]), "", "a test")
         return lost
+
+
+def test_a_worker_lets_a_run_wait_for_as_long_as_its_call_does(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed after the call was postponed, and before Prefect heard of it."""
+    monkeypatch.setenv("ROP_HOME", str(tmp_path / "worker"))
+    call = house.call("c1")
+    house.put(call, "RUNNING")
+    due, lease = clock.now() + timedelta(hours=1), leases.claim(house.database, house.settings, "c1", call.flow_run_id or "")
+    with house.database.begin() as session:
+        calls.postpone(session, "c1", lease.token, Unavailable(), due, clock.now())
+    with temporary_settings({PREFECT_API_URL: house.settings.prefect_api_url}):
+        asyncio.run(_resume(house, ["c1"]))
+    [run] = house.prefect.runs([call.flow_run_id or ""]).values()
+    assert (run.type, run.state, run.due) == ("SCHEDULED", "Postponed", due)
 
 
 async def _resume(house: House, call_ids: list[str]) -> None:

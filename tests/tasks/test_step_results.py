@@ -17,6 +17,7 @@ from core import clock
 from core.settings import Settings
 from flows.resident import result_storage
 from tasks import step_results
+from tasks.step_results import StepResults
 
 
 @pytest.fixture(params=["home", "shared folder", "file URL", "object store"])
@@ -44,31 +45,37 @@ def names(settings: Settings) -> list[str]:
 
 
 def test_old_results_go_and_young_ones_stay(house: Settings) -> None:
-    assert step_results.expire(house, clock.now()) == 0, "nothing was ever finished: there is no folder"
+    StepResults(house).expire(clock.now())  # nothing was ever finished: there is no folder
     put(house, "old")
     time.sleep(0.1)
     between = clock.now()
     time.sleep(0.1)
     put(house, "young")
     put(house, "below/older")
-    assert step_results.expire(house, between) == 1
+    StepResults(house).expire(between)
     assert names(house) == ["below", "young"]
 
 
 def test_what_is_days_old_goes(settings: Settings) -> None:
     os.utime(put(settings, "old"), (0, 0))
-    assert step_results.expire(settings, clock.now() - timedelta(days=1)) == 1
+    StepResults(settings).expire(clock.now() - timedelta(days=1))
+    assert names(settings) == []
 
 
-def test_a_key_leads_to_no_other_folder(house: Settings) -> None:
-    outside = house.root / "secret"
-    outside.parent.mkdir(parents=True, exist_ok=True)
-    outside.write_text("kept")
-    put(house, "key")
-    for key in ("/somewhere/storage/key", "s3://elsewhere/key", "../../secret", "..", ""):
-        step_results.remove(house, key)
-    assert outside.exists()
-    assert names(house) == []
+def test_results_of_one_call_are_found_by_their_names(house: Settings) -> None:
+    StepResults(house).forget("c1")
+    before, after = (f"{step_results.beginning('c1')}_{number}" for number in range(2))
+    other = f"{step_results.beginning('c10')}_0"
+    put(house, before)
+    put(house, other)
+    time.sleep(0.1)
+    between = clock.now()
+    time.sleep(0.1)
+    put(house, after)
+    StepResults(house).forget("c1", between)
+    assert names(house) == sorted([after, other])
+    StepResults(house).forget("c1")
+    assert names(house) == [other]
 
 
 def resolved(house: Settings) -> WritableFileSystem:

