@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpcore
@@ -165,12 +165,22 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
+    moment = _date(value)
+    return None if moment is None else max((moment - clock.now()).total_seconds(), 0.0)
+
+
+def clock_ahead(headers: Mapping[str, str]) -> float | None:
+    """By how many seconds the other side's clock is before ours (behind it, if negative), or None when it does not tell its time."""
+    moment = _date(headers.get("date", ""))
+    return None if moment is None else (moment - clock.now()).total_seconds()
+
+
+def _date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (TypeError, ValueError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((aware - clock.now()).total_seconds(), 0.0)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _target(url: str | httpx.URL) -> httpx.URL:

@@ -66,7 +66,7 @@ FLOWS = {
     "rescore-since": "flows.rescore:rescore_since",
     "try-definition": "flows.try_definition:try_definition",
 }
-CANCEL_POLL_SECONDS = 2.0  # asked at the first poll, ended at the second: within five seconds
+CANCEL_POLL_SECONDS = 1.5  # asked at the first poll, ended at the second: within five seconds also on a busy machine
 REFILL_SECONDS = 0.2  # calls that end together share a poll
 RECOVER_SECONDS = 60.0
 SOUND_SECONDS = 60.0  # since the worker last looked after itself, which it does at every poll for cancels

@@ -8,12 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
 from standardwebhooks import Webhook
 
 from core import clock, ids
 from core.errors import PermanentError, RopError
 from core.failpoints import failpoint
-from core.http import Deadline, Guarded, Lines, retry_after
+from core.http import Answer, Deadline, Guarded, Lines, clock_ahead, retry_after
 from core.secrets import Secrets, server_secret
 from core.settings import Settings
 from db import deliveries, endpoints
@@ -23,6 +24,9 @@ from db.engine import Database
 from db.models import Delivery
 from tasks import payloads
 
+log = structlog.get_logger(__name__)
+REFUSED, SERVER_ERROR = 400, 500
+TOLERATED_SECONDS = 300.0  # the tolerance of the Standard Webhooks libraries
 TOGETHER_SECONDS = 0.01  # answers that come within this long are recorded in one transaction: it costs more than the posts themselves
 
 
@@ -150,8 +154,17 @@ def _attempt(letter: _Letter, server: Secrets, settings: Settings, http: Guarded
         return Attempt(at, seconds, error_code=error.reason, response=error.text(), hopeless=hopeless)
     except Exception as error:  # noqa: BLE001  one poisoned row must not stop the deliveries of others
         return Attempt(at, clock.monotonic() - started, error_code="internal", response=type(error).__name__)
+    _look_at_clocks(letter, answer)
     kept = answer.body_head[: settings.webhook_keep_bytes]
     return Attempt(at, answer.seconds, answer.status, response=_text(kept), retry_after=retry_after(answer.headers))
+
+
+def _look_at_clocks(letter: _Letter, answer: Answer) -> None:
+    """Name the cause that a refusal does not: receivers take no signature from more than some minutes before or after their own time."""
+    ahead = clock_ahead(answer.headers)
+    if REFUSED <= answer.status < SERVER_ERROR and ahead is not None and abs(ahead) > TOLERATED_SECONDS:
+        hint = "the receiver may take no signature while its clock and ours differ: set both by NTP"
+        log.warning("clocks_differ", endpoint_id=letter.delivery.endpoint_id, receiver_ahead_seconds=round(ahead), hint=hint)
 
 
 def _text(body: bytes) -> str:

@@ -1,29 +1,33 @@
-"""Seeded chaos: a CRM posts calls while processes are killed and everything around them fails; then the six invariants must hold.
+"""Seeded chaos: a CRM posts calls while processes are killed, disks are full and everything around them fails; then six invariants hold.
 
     python -m tests.faults.chaos --seed 7 --calls 200 [--keep HOME]
 
-The seed fixes what is done in which order; how it meets the work under way is the machine's chance, as it is in real life.
+The seed fixes what is done in which order; how it meets the work under way is the machine's chance, as it is in real life. Disks are
+filled where the home may have one of its own: for root, and without --keep.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import httpx
 from sqlalchemy import select
 
+from core.settings import MIB
 from db.calls import TERMINAL
 from db.models import Call, Delivery
 from tests.faults import house as houses
+from tests.faults.disk import disk, filled, mountable
 from tests.faults.house import House
 from tests.faults.invariants import Violations, check_invariants, report, zombies
 from tests.faults.receiver import Behave, Reset
@@ -31,6 +35,9 @@ from tests.faults.speech import hear
 from tests.peers.asr_peer import Reply as Heard
 from tests.peers.asr_peer import Say, error
 from tests.peers.file_peer import breaking, serve, status
+from tests.peers.llm_peer import LlmPeer, answer, good
+from tests.peers.llm_peer import Reply as Answer
+from tests.peers.llm_peer import error as error_of_model
 from tests.peers.webhook_peer import Received, Reply
 
 VICTIMS = ("worker", "worker", "worker-2", "house", "api", "prefect")
@@ -39,13 +46,17 @@ REPEATED = 0.15  # share of calls that the CRM posts twice
 QUIET_SECONDS = (2.0, 10.0)  # between two faults; a worker needs some of them to start
 SETTLE_SECONDS = 1200.0
 DOWN_SECONDS = (0.0, 4.0)  # a killed process stays away for this long
+SHORT_SECONDS = (0.5, 5.0)  # without room on the disk, or with a locked database
+HOME_BYTES = 600 * MIB
+# Whoever meets an outage waits for moments, so that waits are met by kills; a call that waits for longer has failed for good.
+PATIENCE = {"postpone_seconds": "1", "wait_out_seconds": "45", "max_attempts": "50"}
 
 
 class Chaos:
-    """One run: `done` counts what was done to the house."""
+    """One run: `done` counts what was done to the house, `model` judges its calls; its disk is filled if it is `small`."""
 
-    def __init__(self, house: House, seed: int, count: int) -> None:
-        self.house, self.count = house, count
+    def __init__(self, house: House, model: LlmPeer, seed: int, count: int, *, small: bool) -> None:
+        self.house, self.model, self.count, self.small = house, model, count, small
         self.chance = random.Random(seed)
         self.posts = random.Random(seed + 1)
         self.done: Counter[str] = Counter()
@@ -76,7 +87,10 @@ class Chaos:
             self._spoil_receiver,
             self._spoil_recogniser,
             self._spoil_files,
+            self._spoil_model,
             self._cancel,
+            self._lock_database,
+            *([self._fill_disk] if self.small else []),
         ]
 
     def _kill(self) -> None:
@@ -109,6 +123,29 @@ class Chaos:
             [serve(sound), serve(sound, ranges=False), status(503), breaking(sound, 70_000)]
         )
         self.done["file server changed"] += 1
+
+    def _spoil_model(self) -> None:
+        replies: list[Answer] = [
+            good(),
+            error_of_model(503),
+            error_of_model(429, retry_after="1"),
+            answer("не JSON"),
+            answer('{"stages": ['),
+        ]
+        self.model.replies[:] = [self.chance.choice(replies)]
+        self.done["model changed"] += 1
+
+    def _lock_database(self) -> None:
+        with closing(sqlite3.connect(self.house.settings.root / "rop.sqlite", timeout=30, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(self.chance.uniform(*SHORT_SECONDS))
+            other.execute("ROLLBACK")
+        self.done["database locked"] += 1
+
+    def _fill_disk(self) -> None:
+        with filled(self.house.settings.root):
+            time.sleep(self.chance.uniform(*SHORT_SECONDS))
+        self.done["disk filled"] += 1
 
     def _cancel(self) -> None:
         """As a person does in the UI; there may be nothing to cancel, or nobody to ask."""
@@ -147,6 +184,7 @@ class Chaos:
 
     def _mend(self) -> None:
         self.house.asr.replies[:] = [hear]
+        self.model.replies[:] = [good()]
         self.house.heal()
         self.house.crm.routes["/flaky.wav"] = serve(self.house.sound)
         self.house.tend()
@@ -165,14 +203,18 @@ RECEIVERS: dict[str, Behave] = {
 }
 
 
-def run(seed: int, count: int, home: Path) -> tuple[House, Counter[str], Violations]:
-    """One run in a new home folder: what was done, and what is wrong after it."""
-    with houses.running(home, "api", "worker", "worker-2", "house", max_attempts="50") as house:
-        chaos = Chaos(house, seed, count)
-        chaos.run()
-        found = check_invariants(house.settings, house.receiver.log, house.accepted)
-        found["UI"] = zombies(house.settings)
-        return house, chaos.done + _outcome(house), found
+def run(seed: int, count: int, home: Path, *, small: bool = True) -> tuple[House, Counter[str], Violations]:
+    """One run in a new home folder, if it may be `small` on a disk of its own: what was done, and what is wrong after it."""
+    small = small and mountable()
+    with disk(home, HOME_BYTES) if small else nullcontext(), LlmPeer() as model:
+        asked = {"analyst_engine": "openai", "llm_url": model.url} | PATIENCE
+        with houses.running(home, "api", "worker", "worker-2", "house", **asked) as house:
+            house.receiver.log = home.with_suffix(".received")
+            chaos = Chaos(house, model, seed, count, small=small)
+            chaos.run()
+            found = check_invariants(house.settings, house.receiver.log, house.accepted)
+            found["UI"] = zombies(house.settings)
+            return house, chaos.done + _outcome(house), found
 
 
 def _outcome(house: House) -> Counter[str]:
@@ -194,7 +236,7 @@ def main() -> int:
     asked = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rop-chaos-") as folder:
-        _, done, found = run(asked.seed, asked.calls, (asked.keep or Path(folder)) / "home")
+        _, done, found = run(asked.seed, asked.calls, (asked.keep or Path(folder)) / "home", small=asked.keep is None)
     lines = [f"seed {asked.seed}, {asked.calls} calls, {time.monotonic() - begun:.0f} s"]
     lines += [f"{count:6} {name}" for name, count in sorted(done.items())]
     sys.stdout.write("\n".join([*lines, report(found)]) + "\n")

@@ -20,6 +20,7 @@ from tasks.webhooks import deliver_due
 from tests.faults import house as houses
 from tests.faults.house import House
 from tests.faults.walk import accept, finish, walk
+from tests.peers.webhook_peer import Reply
 
 
 @pytest.fixture
@@ -40,14 +41,27 @@ def test_f14_a_worker_whose_lease_seems_to_be_over_is_fenced(house: House, jump:
     house.check()
 
 
-def test_f14_a_clock_that_goes_back_leaves_no_negative_time(house: House) -> None:
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1)])
+def test_f14_a_clock_that_goes_back_leaves_no_negative_time(house: House, jump: timedelta) -> None:
     walk(house, "F14 before")
-    with time_machine.travel(clock.now() - timedelta(days=1), tick=True):
+    with time_machine.travel(clock.now() - jump, tick=True):
         walk(house, "F14 back")
         assert deliver_due(house.database, house.settings, Guarded(house.settings)).delivered == 2
     deliver_and_load(house)
     house.check()
     assert len(house.receiver.received) == len(house.receiver.distinct) == 4
+
+
+def test_f14_a_clock_that_jumps_ahead_makes_one_attempt_of_each_webhook(house: House) -> None:
+    house.receiver.behave = lambda _: Reply(500)
+    walk(house, "F14 ahead")
+    with time_machine.travel(clock.now() + timedelta(days=1), tick=True):
+        for _ in range(5):
+            deliver_due(house.database, house.settings, Guarded(house.settings))
+    assert len(house.receiver.received) == len(house.receiver.distinct) == 2, "the next is hours, not moments, away"
+    house.receiver.behave = lambda _: Reply()
+    deliver_and_load(house)
+    house.check()
 
 
 def deliver_and_load(house: House) -> None:

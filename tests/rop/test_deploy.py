@@ -146,6 +146,12 @@ def test_a_failed_run_is_told_to_the_chat(prefect: PrefectApi, chat: WebhookPeer
     assert run in text, "with a link"
 
 
+def test_a_late_housekeeping_run_is_told_to_the_chat(prefect: PrefectApi, chat: WebhookPeer) -> None:
+    run = prefect.start("reconcile/house", {}, key="late", name="сверка", tags=[])
+    prefect.force(run, "SCHEDULED", "", "Late")
+    assert run in eventually(lambda: _told(chat, "Опаздывает"))
+
+
 @pytest.mark.usefixtures("client_settings")
 def test_what_is_no_state_of_a_run_is_told_too(deployed: Settings, chat: WebhookPeer, tmp_path: Path) -> None:
     runtime = Runtime(deployed.model_copy(update={"home": tmp_path}))

@@ -165,7 +165,7 @@ def test_cancel_stops_a_transcription_within_seconds(stack: LiveStack) -> None:
     with stack.prefect as prefect:
         state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         prefect.post(f"/flow_runs/{stack.run_of('e2e cancelled')['id']}/set_state", json=state)
-    call = stack.wait("e2e cancelled", seconds=10)
+    call = stack.wait("e2e cancelled", seconds=5)
     assert (call["status"], call["error"]["code"]) == ("failed", "cancelled")
     eventually(lambda: stack.run_of("e2e cancelled")["state"]["type"] == "CANCELLED")
 

@@ -18,10 +18,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import delete, update
 
+from checklists import loader
 from core import clock, ids
 from core.errors import BadAudio, Cancelled, LeaseLost, RopError, Unavailable, Unreachable
 from core.settings import Settings
-from db import calls
+from db import calls, definitions, directory
 from db.engine import Database
 from db.models import Call
 from flows.process_call import process_call
@@ -387,9 +388,13 @@ def test_what_came_while_prefect_was_away_starts_in_order(house: House) -> None:
 
 
 def test_runs_say_who_and_where(house: House) -> None:
+    checklist = loader.builtin()[0]
+    with house.database.begin() as session:
+        definitions.apply(session, checklist, "test", clock.now())
+        directory.sync_offices(session, [directory.OfficeInput("o1", "Центр", [], ["m"])], clock.now(), full=False)
     call = house.call("c1")
     tags = house.prefect.request("GET", f"/flow_runs/{call.flow_run_id}")["tags"]
-    assert {"call:c1", "manager:m", "deal-stage:s"} <= set(tags)
+    assert set(tags) == {"call:c1", "manager:m", "deal-stage:s", "office:o1", f"checklist:{checklist.id}"}
 
 
 def test_old_housekeeping_is_forgotten(house: House) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 import time_machine
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from core import clock
 from core.errors import NotFound
@@ -20,7 +22,7 @@ from db import deliveries, endpoints
 from db.deliveries import Logged
 from db.engine import Database
 from tasks.webhooks import DeliveryReport, deliver_due, send_test, signed_headers
-from tests.peers.file_peer import FilePeer, drip, endless, silent
+from tests.peers.file_peer import FilePeer, drip, endless, silent, status
 from tests.peers.sockets import Listener, canary
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
@@ -163,6 +165,19 @@ def test_retry_after_moves_the_next_attempt(database: Database, settings: Settin
     [one] = logged(database)
     assert one.delivery.next_attempt_at is not None
     assert 100 < (one.delivery.next_attempt_at - clock.now()).total_seconds() <= 121
+
+
+@on_sqlite
+@pytest.mark.parametrize(("code", "hours", "told"), [(401, 2, [7200]), (401, -2, [-7200]), (401, 0, []), (500, 2, [])])
+def test_clocks_that_differ_are_named_when_a_receiver_refuses(
+    database: Database, settings: Settings, http: Guarded, code: int, hours: int, told: list[int]
+) -> None:
+    date = format_datetime(clock.now() + timedelta(hours=hours))
+    with capture_logs() as lines, FilePeer({"/": status(code, Date=date)}) as crm:
+        put(database, crm.url())
+        deliver_due(database, settings, http)
+    named = [line["receiver_ahead_seconds"] for line in lines if line["event"] == "clocks_differ"]
+    assert [round(seconds, -1) for seconds in named] == told
 
 
 @on_sqlite
