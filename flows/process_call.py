@@ -52,12 +52,14 @@ def process_call(call_id: str) -> State[Any]:
 def _work(runtime: Runtime, lease: Lease) -> State[Any]:
     try:
         return _steps(runtime, lease)
-    except (LeaseLost, OperationalError):  # a database that is away can be told nothing: the reconciler goes on when the lease is over
+    except LeaseLost:
         raise
     except Exception as error:  # whatever happened, the call ends in a state with a reason or goes on later
         reason = lease.stop_reason or as_rop(error)
         if isinstance(reason, LeaseLost):
             raise reason from error
+        if lease.stop_reason is None and isinstance(error, OperationalError):
+            raise  # a database that is away can be told nothing: the reconciler goes on when the lease is over
         if type(reason) is RopError:
             get_run_logger().exception("unexpected error", exc_info=error)
         _wait_out(runtime, lease, [reason])
