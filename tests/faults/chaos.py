@@ -80,9 +80,7 @@ class Chaos:
 
     def _faults(self) -> list[Callable[[], None]]:
         return [
-            self._kill,
-            self._kill,
-            self._kill,
+            *[self._kill] * 5,
             self._stop,
             self._spoil_receiver,
             self._spoil_recogniser,

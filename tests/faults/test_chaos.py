@@ -10,7 +10,7 @@ from tests.faults.chaos import run
 from tests.faults.invariants import report
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
-CALLS = 25
+CALLS = 20
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5, 8])
