@@ -25,9 +25,15 @@ from core.settings import Settings
 from db.engine import Database
 from flows.resident import result_storage
 from tasks import runtime as runtimes
+from tasks.download import download
 from tasks.engines.analyst import Context
+from tasks.extract import extract
+from tasks.policy import RETRIES
 from tasks.prefect_api import PrefectApi
+from tasks.rescore import judge
 from tasks.runtime import Runtime
+from tasks.score import score
+from tasks.transcribe import transcribe
 from tests.peers import prefect_server
 
 
@@ -80,6 +86,13 @@ class Worker:
             state = client.read_flow_run(run.id).state
         assert state is not None
         return state
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are repeated at once."""
+    for step in (download, transcribe, score, extract, judge):
+        monkeypatch.setattr(step, "retry_delay_seconds", [0.01] * RETRIES)
 
 
 @pytest.fixture

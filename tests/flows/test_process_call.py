@@ -26,12 +26,13 @@ from tasks import runtime as runtimes
 from tasks.extract import extract
 from tasks.runtime import Runtime
 from tasks.score import score
+from tests.faults.speech import recording
 from tests.flows.conftest import Scripted, Worker
 from tests.peers.asr_peer import AsrPeer, words_every
 from tests.peers.file_peer import FilePeer, serve
 
 pytestmark = pytest.mark.slow  # a server starts in ten seconds
-SAMPLE = Path(__file__).parents[2] / "samples" / "good_call.ogg"
+SOUND = recording()
 CHANNELS = 2
 
 
@@ -61,8 +62,8 @@ def test_a_rerun_on_another_host_hears_and_asks_for_nothing_again(
     house: House, worker: Worker, shared: Settings, asr: AsrPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = worker.runtime._analysts["openai"] = Scripted(worker.runtime, {TABLE: [Cancelled()]})
-    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
-        house.accept("c1", audio_url=crm.url("/a.ogg"))
+    with FilePeer({"/a.wav": serve(SOUND)}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.wav"))
         run = worker.run(process_call, call_id="c1")
         assert host(worker, shared, tmp_path / "one", monkeypatch).work(process_call, run).is_cancelled()
         assert host(worker, shared, tmp_path / "other", monkeypatch).work(process_call, run).is_completed()
@@ -81,8 +82,8 @@ def test_what_may_pass_is_waited_out_and_nothing_is_judged_twice(
         monkeypatch.setattr(step, "retries", 0)
     engine = worker.runtime._analysts["openai"] = Scripted(worker.runtime, {one: [Unavailable()] for one in down})
     here = host(worker, shared, tmp_path / "one", monkeypatch)
-    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
-        house.accept("c1", audio_url=crm.url("/a.ogg"))
+    with FilePeer({"/a.wav": serve(SOUND)}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.wav"))
         run = worker.run(process_call, call_id="c1")
         state = here.work(process_call, run)
         call = stored(house)
@@ -104,8 +105,8 @@ def test_a_database_that_is_away_fails_no_call(
 
     worker.runtime._analysts["openai"] = Scripted(worker.runtime)
     here = host(worker, shared, tmp_path / "one", monkeypatch)
-    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
-        house.accept("c1", audio_url=crm.url("/a.ogg"))
+    with FilePeer({"/a.wav": serve(SOUND)}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.wav"))
         run = worker.run(process_call, call_id="c1")
         with monkeypatch.context() as patched:
             patched.setattr(definitions, "judging", refuse)
@@ -126,14 +127,14 @@ def test_a_cancel_that_meets_an_outage_is_a_cancel(
     monkeypatch.setattr(extract, "retries", 0)
     worker.runtime._analysts["openai"] = Stopped(worker.runtime, {TABLE: [Unavailable()]})
     here = host(worker, shared, tmp_path / "one", monkeypatch)
-    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
-        house.accept("c1", audio_url=crm.url("/a.ogg"))
+    with FilePeer({"/a.wav": serve(SOUND)}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.wav"))
         assert here.work(process_call, worker.run(process_call, call_id="c1")).is_cancelled()
     assert (stored(house).status, stored(house).reason_code) == ("failed", "cancelled")
 
 
 def test_a_run_in_a_process_of_its_own_waits_too(house: House, worker: Worker, shared: Settings) -> None:
-    house.accept("c1", audio_url="http://127.0.0.1:9/a.ogg")
+    house.accept("c1", audio_url="http://127.0.0.1:9/a.wav")
     run = worker.run(process_call, call_id="c1")
     with house.database.begin() as session:  # it was postponed before, so it tries once
         token = calls.claim(session, "c1", str(run.id), clock.now(), 60).token
@@ -156,8 +157,8 @@ def test_a_call_that_has_waited_long_enough_is_done_with_what_could_be_judged(
     monkeypatch.setattr(extract, "retries", 0)
     worker.runtime._analysts["openai"] = Scripted(worker.runtime, {TABLE: [Unavailable()]})
     here = host(worker, shared.model_copy(update={"wait_out_seconds": 0.0}), tmp_path / "one", monkeypatch)
-    with FilePeer({"/a.ogg": serve(SAMPLE.read_bytes())}) as crm:
-        house.accept("c1", audio_url=crm.url("/a.ogg"))
+    with FilePeer({"/a.wav": serve(SOUND)}) as crm:
+        house.accept("c1", audio_url=crm.url("/a.wav"))
         assert here.work(process_call, worker.run(process_call, call_id="c1")).is_completed()
     with house.database.read() as session:
         assert [row.status for row in results.current(session, "c1", "checklist")] == ["ok"]
