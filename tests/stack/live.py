@@ -96,7 +96,7 @@ class LiveStack:
         return json.loads(rop(self.home, "query", sql, "--json"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """Started as an operator would, on free ports, with loopback opened for the CRM."""
     home = tmp_path_factory.mktemp("stack home")
