@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from tests.peers.webhook_peer import Received, Reply
 VICTIMS = ("worker", "worker", "worker-2", "house", "api", "prefect")
 RECORDINGS = ("/call.wav",) * 8 + ("/flaky.wav", "/nowhere.wav")
 REPEATED = 0.15  # share of calls that the CRM posts twice
+POST_SECONDS = (0.0, 1.0)  # between two posts
 QUIET_SECONDS = (2.0, 10.0)  # between two faults; a worker needs some of them to start
 SETTLE_SECONDS = 1200.0
 DOWN_SECONDS = (0.0, 4.0)  # a killed process stays away for this long
@@ -68,15 +69,21 @@ class Chaos:
         """Post all calls and do harm until the last of them was taken; then mend everything and let it settle."""
         crm = threading.Thread(target=self._post_all, daemon=True)
         crm.start()
-        while not self._posted.is_set() or self._open():
-            if self._posted.is_set() and self.done.total() > self.count / 2:
-                break
+        for fault in self._sequence():
             time.sleep(self.chance.uniform(*QUIET_SECONDS))
             self.done.update(f"ended by itself {name}" for name in self.house.tend())
-            self.chance.choice(self._faults())()
+            fault()
+            if self._posted.is_set() and (self.done.total() > self.count / 2 or not self._open()):
+                break
         crm.join()
         self._mend()
         self.house.settle(SETTLE_SECONDS)
+
+    def _sequence(self) -> Iterator[Callable[[], None]]:
+        """A kill in any case, then whatever comes."""
+        yield self._kill
+        while True:
+            yield self.chance.choice(self._faults())
 
     def _faults(self) -> list[Callable[[], None]]:
         return [
@@ -162,7 +169,7 @@ class Chaos:
             if self.posts.random() < REPEATED:
                 self._post(self.posts.choice(self.house.accepted), audio)
                 self.done["posted again"] += 1
-            time.sleep(self.posts.uniform(0.0, 0.3))
+            time.sleep(self.posts.uniform(*POST_SECONDS))
         self._posted.set()
 
     def _post(self, call_id: str, audio: str) -> None:
