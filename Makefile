@@ -47,7 +47,7 @@ fleet: $(STAMP)  ## 200 calls through two APIs, two Prefect servers and three wo
 	@$(BIN)/python -m pytest -m fleet tests/deploy $(ARGS)
 
 faults: $(STAMP)  ## Kill everything everywhere; then chaos with five seeds
-	@$(BIN)/python -m pytest -m "not fleet" tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -m "not fleet" tests/faults tests/tasks/test_load_faults.py $(ARGS)
 
 chaos: $(STAMP)  ## 200 calls while everything is killed at random: SEED=7 CALLS=200
 	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),7) --calls $(or $(CALLS),200)

@@ -13,7 +13,7 @@ from tests.faults import house as houses
 from tests.faults.house import KILLED, House
 from tests.faults.walk import walk
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 LOADER = ("load.before_commit", "load.inside_commit", "load.after_commit", "load.after_mark")
 REPORTS = ("reports.before_copy", "reports.before_rename", "reports.after_rename")
 

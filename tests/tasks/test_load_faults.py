@@ -13,7 +13,7 @@ import pytest
 
 from core import ids
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 KILLS = 6
 
