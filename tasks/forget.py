@@ -58,8 +58,9 @@ def _finish(database: Database, settings: Settings, prefect: PrefectApi, steps: 
         if removal.recording:
             _remove_recording(database, settings, removal.call_id)
             failpoint("forget.after_recording")
-        steps.forget(removal.call_id, removal.at if _exists(database, removal.call_id) else None)
-        clean = _remove_runs(database, settings, prefect, removal)
+        gone_wholly = not _exists(database, removal.call_id)
+        steps.forget(removal.call_id, None if gone_wholly else removal.at)
+        clean = _remove_runs(settings, prefect, removal, gone_wholly=gone_wholly)
         failpoint("forget.after_runs")
     except (TransientError, OSError) as error:
         log.warning("removal_waits", call_id=removal.call_id, error=getattr(error, "reason", type(error).__name__))
@@ -83,9 +84,8 @@ def _remove_recording(database: Database, settings: Settings, call_id: str) -> N
         storage.delete(f"{name}.{extension}")
 
 
-def _remove_runs(database: Database, settings: Settings, prefect: PrefectApi, removal: Removal) -> bool:
+def _remove_runs(settings: Settings, prefect: PrefectApi, removal: Removal, *, gone_wholly: bool) -> bool:
     """Delete the flow runs of the call with their artifacts and logs; False while one of them is still going on."""
-    gone_wholly = not _exists(database, removal.call_id)
     patience = removal.at + timedelta(seconds=settings.lease_seconds)
     clean = True
     for run in _runs(prefect, removal.call_id):
