@@ -25,6 +25,7 @@ RECONCILE = "reconcile/house"
 TRIAL = "try-definition/house"
 SCHEDULED_SECONDS = 60  # between two delivery runs of the deployment's own schedule
 TOGETHER_SECONDS = 2  # deliveries that come due within this long share a run
+EARLY_SECONDS = 1  # more than a run may begin before its time: Prefect waits whole seconds, rounded
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,7 @@ def deliver_soon(database: Database, prefect: PrefectApi, *, overdue: bool = Tru
         due = deliveries.next_due(session, at, overdue=overdue)
     if due is None or due - at >= timedelta(seconds=SCHEDULED_SECONDS):
         return None
-    moment = _together(max(due, at))
+    moment = _together(max(due, at)) + timedelta(seconds=EARLY_SECONDS)
     try:
         prefect.start(DELIVER, {}, key=f"deliver:{moment.isoformat()}", name="доставка вебхуков", tags=[], at=moment)
     except (TransientError, NotFound) as error:

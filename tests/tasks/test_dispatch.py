@@ -19,7 +19,7 @@ from tasks.prefect_api import PrefectApi
 from tests.peers.prefect_peer import PrefectPeer
 
 AT = datetime.fromisoformat("2026-11-23T09:00:00.300+00:00")
-SLOT = datetime.fromisoformat("2026-11-23T09:00:06+00:00")
+SLOT = datetime.fromisoformat("2026-11-23T09:00:07+00:00")  # a second after its end, as Prefect may begin the run early
 SERVER = (b"server",)
 
 
@@ -78,7 +78,7 @@ def test_overdue_webhooks_are_for_who_made_or_left_them(database: Database, pref
     assert deliver_soon(database, prefect, overdue=False) is None
     moment = deliver_soon(database, prefect)
     assert moment is not None
-    assert 0 <= (moment - clock.now()).total_seconds() <= 2
+    assert 1 <= (moment - clock.now()).total_seconds() <= 3
 
 
 def test_a_prefect_that_is_down_leaves_it_to_the_schedule(database: Database, settings: Settings) -> None:
