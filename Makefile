@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 CODE := api bench checklists core db deploy flows rop scripts tasks tests warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint bench fleet faults chaos lock
+.PHONY: help demo up down test check lint bench e2e fleet faults chaos lock
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
@@ -42,6 +42,10 @@ check: lint test  ## Everything a change must pass
 
 bench: $(STAMP)  ## Print the measured ratios; ONLY=pipeline for one of them
 	@$(BIN)/python -m bench $(ONLY)
+
+e2e: $(STAMP)  ## An operator's day on a whole stack: cancel, retry by a click, kill, copy, delete, fill back
+	@$(BIN)/python -m scripts.browser
+	@$(BIN)/python -m pytest -m e2e tests/stack $(ARGS)
 
 fleet: $(STAMP)  ## 200 calls through two APIs, two Prefect servers and three workers on PostgreSQL, Redis and S3
 	@$(BIN)/python -m pytest -m fleet tests/deploy $(ARGS)

@@ -24,6 +24,7 @@ from tasks.step_results import StepResults
 FORMATS = ("mp3", "wav", "ogg")
 LIMIT = 5_000  # about ten minutes
 LIVE = ("RUNNING", "PENDING", "CANCELLING")
+LOG_SECONDS = 30  # more than the log lines of a run come after its end: they are sent in batches, and what comes after the deletion stays
 
 log = structlog.get_logger(__name__)
 
@@ -85,23 +86,29 @@ def _remove_recording(database: Database, settings: Settings, call_id: str) -> N
 
 
 def _remove_runs(settings: Settings, prefect: PrefectApi, removal: Removal, *, gone_wholly: bool) -> bool:
-    """Delete the flow runs of the call with their artifacts and logs; False while one of them is still going on."""
-    patience = removal.at + timedelta(seconds=settings.lease_seconds)
+    """Delete the flow runs of the call with their artifacts and logs; False while more may come of one of them."""
     clean = True
     for run in _runs(prefect, removal.call_id):
         if datetime.fromisoformat(run["created"]) > removal.at and not gone_wholly:
             continue
-        if run["state_type"] in LIVE and clock.now() < patience:
+        _remove_artifacts(prefect, run["id"])
+        if clock.now() < _silent_from(settings, removal, run):
             clean = False
             continue
-        _remove_run(prefect, run["id"])
+        _delete(prefect, f"/flow_runs/{run['id']}")
     return clean
 
 
-def _remove_run(prefect: PrefectApi, flow_run_id: str) -> None:
+def _silent_from(settings: Settings, removal: Removal, run: dict[str, Any]) -> datetime:
+    """When nothing comes of the run any more: its worker has lost the call for good, or its last log lines are there."""
+    if run["state_type"] in LIVE:
+        return removal.at + timedelta(seconds=settings.lease_seconds)
+    return datetime.fromisoformat(run["state"]["timestamp"]) + timedelta(seconds=LOG_SECONDS)
+
+
+def _remove_artifacts(prefect: PrefectApi, flow_run_id: str) -> None:
     for artifact in _pages(prefect, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
         _delete(prefect, f"/artifacts/{artifact['id']}")
-    _delete(prefect, f"/flow_runs/{flow_run_id}")
 
 
 def _runs(prefect: PrefectApi, call_id: str) -> list[dict[str, Any]]:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import text
 
 from core.settings import Settings
-from db import migrate
 from db.engine import Database
+from tests.peers import databases, prefect_server
 
 # Nothing a developer has in the environment may change what a test sees.
 OURS = ("ROP_", "PREFECT_", "AWS_")
@@ -38,16 +37,19 @@ def postgres_url() -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server for the whole test run, with pools and two deployments; what it keeps of former tests is theirs."""
+    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
+        prefect_server.deploy(Settings(prefect_api_url=url))
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty, migrated operational database, once on each engine."""
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
-    else:
-        database = Database(request.getfixturevalue("postgres_url"))
-        with database.begin() as session:
-            session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
-    migrate.upgrade(database)
+    url = f"sqlite:///{tmp_path / 'rop.sqlite'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    database = databases.empty(url)
     yield database
     database.dispose()
 

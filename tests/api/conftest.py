@@ -14,9 +14,10 @@ from api.app import create_app
 from core import clock
 from core.secrets import server_secret
 from core.settings import Settings
-from db import calls, keys, migrate, results
+from db import calls, keys, results
 from db.engine import Database
 from db.models import Result
+from tests.peers import databases
 
 UPLOAD = {
     "manager_id": "mgr_001",
@@ -67,8 +68,7 @@ def build(home: Path, database: Database | None = None, **settings: Any) -> Iter
     closed = "http://127.0.0.1:1/api"
     given: dict[str, Any] = {"home": home, "allowed_networks": "127.0.0.1/32", "prefect_api_url": closed, "probe": "off"}
     made = Settings(**(given | settings))
-    own = database or Database(made.db_url)
-    migrate.upgrade(own)
+    own = database or databases.empty(made.db_url)
     with own.begin() as session:
         key = keys.create(session, server_secret(made), "test", clock.now())
     with TestClient(create_app(made, own), raise_server_exceptions=False) as client:

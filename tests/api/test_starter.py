@@ -8,10 +8,11 @@ from pathlib import Path
 from api.starter import DOWN_SECONDS, TRIES, Starter
 from core import clock
 from core.settings import Settings
-from db import calls, migrate
+from db import calls
 from db.calls import NewCall
 from db.engine import Database
 from tasks.prefect_api import PrefectApi
+from tests.peers import databases
 from tests.peers.prefect_peer import PrefectPeer
 from tests.peers.waiting import eventually
 
@@ -21,8 +22,7 @@ IDS = [f"c{number}" for number in range(5)]
 def prepared(home: Path, prefect_url: str) -> tuple[Database, Starter]:
     """Accepted calls, and a starter that knows of none of them."""
     settings = Settings(home=home, prefect_api_url=prefect_url)
-    database = Database(settings.db_url)
-    migrate.upgrade(database)
+    database = databases.empty(settings.db_url)
     with database.begin() as session:
         for call_id in IDS:
             calls.accept(session, NewCall(call_id, "m", "d", "s", "http://crm.invalid/a.mp3", None), clock.now())

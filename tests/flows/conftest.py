@@ -34,13 +34,6 @@ from tasks.rescore import judge
 from tasks.runtime import Runtime
 from tasks.score import score
 from tasks.transcribe import transcribe
-from tests.peers import prefect_server
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
 
 
 @dataclass
@@ -96,9 +89,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def house(server: str, settings: Settings, database: Database) -> House:
+def house(prefect_url: str, settings: Settings, database: Database) -> House:
     """Definitions and staff; the engine `openai` is whatever a test puts there."""
-    house = House(settings.model_copy(update={"prefect_api_url": server, "analyst_engine": "openai"}), database)
+    house = House(settings.model_copy(update={"prefect_api_url": prefect_url, "analyst_engine": "openai"}), database)
     house.furnish()
     return house
 

@@ -17,9 +17,10 @@ import httpx
 from core import clock
 from core.secrets import server_secret
 from core.settings import Settings
-from db import keys, migrate
+from db import keys
 from db.engine import Database
 from rop import ports
+from tests.peers import databases
 
 START_SECONDS = 120.0
 
@@ -39,8 +40,7 @@ class Server:
 def serve(home: Path, workers: int = 1, **settings: Any) -> Iterator[Server]:
     """Start it, wait until every worker could answer, and stop it with SIGTERM."""
     made = Settings(home=home, **settings)
-    database = Database(made.db_url)
-    migrate.upgrade(database)
+    database = databases.empty(made.db_url)
     with database.begin() as session:
         key = keys.create(session, server_secret(made), "live", clock.now()).plain
     port, log = ports.choose(0, "--port"), home / "api.log"

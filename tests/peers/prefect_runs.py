@@ -9,6 +9,7 @@ from typing import Any
 from tests.peers.serving import Serving
 
 Thing = dict[str, Any]
+LONG_AGO = "2020-01-01T00:00:00+00:00"
 
 
 class RunsPeer(Serving):
@@ -23,9 +24,10 @@ class RunsPeer(Serving):
         self._server.peer = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/api"
 
-    def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED") -> None:
-        """Add a run of the call with one task and one artifact."""
-        self.runs[run_id] = {"id": run_id, "tags": [f"call:{call_id}", "manager:m"], "created": created, "state_type": state}
+    def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED", since: str = LONG_AGO) -> None:
+        """Add a run of the call, in this state `since` then, with one task and one artifact."""
+        tags = [f"call:{call_id}", "manager:m"]
+        self.runs[run_id] = {"id": run_id, "tags": tags, "created": created, "state_type": state, "state": {"timestamp": since}}
         self.tasks[f"task-{run_id}"] = {"id": f"task-{run_id}", "flow_run_id": run_id}
         self.artifacts[f"artifact-{run_id}"] = {"id": f"artifact-{run_id}", "flow_run_id": run_id}
 

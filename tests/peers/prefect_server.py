@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,15 @@ def deploy(settings: Settings) -> None:
         where = {"work_pool_name": settings.work_pool, "work_queue_name": queue}
         prefect.request("POST", "/deployments/", {"name": name, "flow_id": known} | where)
     prefect.close()
+
+
+def clear(settings: Settings) -> None:
+    """Forget all runs, and the workers of the calls' pool."""
+    with closing(PrefectApi(settings)) as prefect:
+        while prefect.request("POST", "/flow_runs/bulk_delete", {"flow_runs": {}})["deleted"]:
+            pass
+        for worker in prefect.workers(settings.work_pool):
+            prefect.request("DELETE", f"/work_pools/{settings.work_pool}/workers/{worker}")
 
 
 def scheduled(settings: Settings, limit: int) -> list[dict[str, Any]]:

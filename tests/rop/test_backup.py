@@ -37,6 +37,7 @@ from rop.archive import Archive, BackupDamaged, BackupFailed, writing
 from rop.cli import app
 from tasks.dispatch import trigger
 from tasks.prefect_api import PrefectApi
+from tests.peers import databases
 from tests.peers.prefect_peer import PrefectPeer
 from warehouse import query
 
@@ -379,8 +380,7 @@ def test_what_cannot_be_used_here_is_refused(house: Settings, tmp_path: Path) ->
 def test_a_secret_from_the_environment_stays_out_of_the_file(tmp_path: Path) -> None:
     given = SecretStr("from-the-environment")
     old = Settings(home=tmp_path / "old", secret=given)
-    database = Database(old.db_url)
-    migrate.upgrade(database)
+    database = databases.empty(old.db_url)
     database.dispose()
     file = tmp_path / "copy.zip"
     backup.save(old, file, with_audio=False)

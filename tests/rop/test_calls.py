@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 from core import clock
 from core.errors import BadAudio, NotFound, Unavailable
 from core.settings import Settings
-from db import calls, migrate
+from db import calls
 from db.calls import NewCall
-from db.engine import Database
 from db.models import Audit
 from rop.cli import app
 from tasks.prefect_api import PrefectUnavailable
+from tests.peers import databases
 
 
 def delete(home: Path, *arguments: str, answer: str = "") -> Result:
@@ -24,8 +24,7 @@ def delete(home: Path, *arguments: str, answer: str = "") -> Result:
 
 
 def test_a_call_is_deleted_after_a_question(tmp_path: Path) -> None:
-    database = Database(Settings(home=tmp_path).db_url)
-    migrate.upgrade(database)
+    database = databases.empty(Settings(home=tmp_path).db_url)
     with database.begin() as session:
         calls.accept(session, NewCall("c1", "m", "d", "s", "http://crm.invalid/a.mp3", None), clock.now())
     assert delete(tmp_path, answer="n\n").exit_code == 1
@@ -46,8 +45,7 @@ def retry(home: Path, *arguments: str) -> Result:
 
 def test_failed_calls_are_counted_before_they_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROP_PREFECT_API_URL", "http://127.0.0.1:9/api")
-    database = Database(Settings(home=tmp_path).db_url)
-    migrate.upgrade(database)
+    database = databases.empty(Settings(home=tmp_path).db_url)
     for call_id, reason in {"c1": Unavailable("storage_unavailable"), "c2": Unavailable("storage_unavailable"), "c3": BadAudio()}.items():
         with database.begin() as session:
             calls.accept(session, NewCall(call_id, "m", "d", "s", "http://crm.invalid/a.mp3", None), clock.now())

@@ -13,10 +13,11 @@ from checklists.transcript import Transcript
 from core import clock
 from core.secrets import server_secret
 from core.settings import Settings
-from db import calls, endpoints, keys, migrate, results
+from db import calls, endpoints, keys, results
 from db.engine import Database
 from db.models import Call, TranscriptRow
 from rop.cli import app
+from tests.peers import databases
 from tests.peers.webhook_peer import Reply, WebhookPeer
 
 
@@ -28,8 +29,7 @@ def run(home: Path, *arguments: str, networks: str = "127.0.0.1/32") -> Result:
 def furnished(home: Path, url: str) -> Database:
     """An installation with one webhook address."""
     settings = Settings(home=home)
-    database = Database(settings.db_url)
-    migrate.upgrade(database)
+    database = databases.empty(settings.db_url)
     with database.begin() as session:
         endpoints.set_url(session, server_secret(settings), "table", "TBL_1", url, clock.now())
     return database

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from core import clock
 from core.settings import Settings
-from db import migrate, users
+from db import users
 from db.engine import Database
 from rop import users as command
 from rop.cli import app
+from tests.peers import databases
 
 LINK = re.compile(r"^http://127\.0\.0\.1:8000/welcome\?token=([\w-]{43})$")
 
@@ -54,8 +55,7 @@ def test_a_closed_sign_in_ends_the_link(tmp_path: Path) -> None:
 
 def test_the_first_start_prints_one_link_and_only_the_first(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    database = Database(settings.db_url)
-    migrate.upgrade(database)
+    database = databases.empty(settings.db_url)
     database.dispose()
     (tmp_path / "stack.json").write_text(json.dumps({"api_url": "http://127.0.0.1:4321"}))
     link = command.first_link(settings)

@@ -23,7 +23,7 @@ from db.models import Audit, Base, LoadOutbox, Recording, Removal, TranscriptRow
 from tasks import lease as leases
 from tasks import step_results
 from tasks.download import fetch
-from tasks.forget import finish, forget
+from tasks.forget import LOG_SECONDS, finish, forget
 from tasks.prefect_api import PrefectApi
 from tasks.retention import apply_retention
 from tasks.runtime import Runtime
@@ -170,6 +170,15 @@ def test_a_run_that_is_going_on_is_waited_for_and_not_for_ever(runtime: Runtime,
     delete(runtime)
     assert (later(runtime), list(prefect.runs)) == (0, ["run-1"])
     assert (later(runtime, runtime.settings.lease_seconds + 1), prefect.runs) == (1, {})
+
+
+def test_the_last_log_lines_of_a_run_are_waited_for(runtime: Runtime, prefect: RunsPeer) -> None:
+    """They come in batches after its end, and with the run already gone they would stay for ever; the card goes at once."""
+    work(runtime)
+    prefect.run("run-1", ID, clock.now().isoformat(), since=clock.now().isoformat())
+    delete(runtime)
+    assert (later(runtime), list(prefect.runs), prefect.artifacts) == (0, ["run-1"], {})
+    assert (later(runtime, LOG_SECONDS + 1), prefect.runs) == (1, {})
 
 
 def test_a_call_that_came_again_keeps_what_is_its_own(runtime: Runtime, prefect: RunsPeer) -> None:

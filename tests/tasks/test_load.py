@@ -15,10 +15,11 @@ import warehouse
 from bench import _year
 from core import clock
 from core.settings import Settings
-from db import calls, leases, migrate, outbox
+from db import calls, leases, outbox
 from db.engine import Database
 from db.models import Call, LoadOutbox, Manager, Membership, Office, Override, Result
 from tasks.load import LEASE, load_pending, rebuild
+from tests.peers import databases
 from warehouse.batch import DIMENSIONS, FACTS
 from warehouse.embedded import Embedded
 from warehouse.stores import NotPublished
@@ -37,8 +38,7 @@ def both(database: Database) -> Database:
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Database]:
     """The same on SQLite alone, for what the engine cannot change."""
-    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
-    migrate.upgrade(database)
+    database = databases.empty(f"sqlite:///{tmp_path / 'rop.sqlite'}")
     with database.begin() as session:
         _year.store_directory(session)
     yield database
@@ -282,8 +282,7 @@ def facts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_calls_load_before_anything_is_defined(tmp_path: Path, settings: Settings) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
-    migrate.upgrade(database)
+    database = databases.empty(f"sqlite:///{tmp_path / 'rop.sqlite'}")
     state = next(s for s in _year.states(20) if s["transcript"]) | {"results": [], "deliveries": []}
     with database.begin() as session:
         _year.store(session, [state])

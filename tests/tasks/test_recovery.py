@@ -14,6 +14,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import time_machine
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import delete, update
@@ -39,13 +40,6 @@ from tests.peers.file_peer import FilePeer, Request
 
 pytestmark = pytest.mark.slow  # a server starts in ten seconds; a test takes half of one
 LONG_AGO = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
-        prefect_server.deploy(Settings(prefect_api_url=url))
-        yield url
 
 
 class House:
@@ -113,13 +107,16 @@ class House:
     def sweep(self) -> Swept:
         return Recovery(self.runtime, self.prefect).sweep()
 
+    def later(self) -> Swept:
+        """A sweep after as long as a run may take to begin, or to say that it has ended."""
+        with time_machine.travel(clock.now() + timedelta(seconds=self.settings.pending_seconds), tick=True):
+            return self.sweep()
+
 
 @pytest.fixture
-def house(server: str, settings: Settings, database: Database) -> Iterator[House]:
-    one = House(settings.model_copy(update={"prefect_api_url": server, "pending_seconds": 2.0, "cancel_seconds": 0.2}), database)
-    one.prefect.request("POST", "/flow_runs/bulk_delete", {"flow_runs": {}})
-    for worker in one.prefect.workers(one.settings.work_pool):
-        one.prefect.request("DELETE", f"/work_pools/{one.settings.work_pool}/workers/{worker}")
+def house(prefect_url: str, settings: Settings, database: Database) -> Iterator[House]:
+    one = House(settings.model_copy(update={"prefect_api_url": prefect_url, "pending_seconds": 2.0, "cancel_seconds": 0.2}), database)
+    prefect_server.clear(one.settings)
     with closing(one.prefect):
         yield one
 
@@ -149,8 +146,7 @@ def test_the_run_of_a_call_that_has_ended_does_not_go_on_for_ever(house: House, 
     house.put(call, "RUNNING")
     house.finish(call, status, reason)
     assert house.sweep() == Swept(), "its worker may be about to say so"
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep().ended == 1
+    assert house.later().ended == 1
     assert house.state(call) == state
     assert house.sweep() == Swept()
 
@@ -172,18 +168,16 @@ def test_a_run_that_was_given_back_in_good_order_is_not_counted(house: House) ->
     with house.database.begin() as session:
         calls.release(session, "c1", call.lease_token or "", clock.now())
     house.put(call, "RUNNING")  # the worker could not say so to Prefect
-    time.sleep(house.settings.pending_seconds)
-    assert [house.sweep().restarted, house.stored("c1").runs] == [1, 1]
+    assert [house.later().restarted, house.stored("c1").runs] == [1, 1]
     house.put(call, "CRASHED")
-    assert [house.sweep().restarted, house.stored("c1").runs] == [1, 2], "the next loss is one"
+    assert [house.later().restarted, house.stored("c1").runs] == [1, 2], "the next loss is one"
 
 
 def test_work_without_a_call_that_never_began_is_started_again(house: House) -> None:
     run = house.rescoring("PENDING", None)
     house.online("another")
     assert house.sweep() == Swept(), "it was made just now"
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep().restarted == 1
+    assert house.later().restarted == 1
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
 
 
@@ -203,24 +197,20 @@ def test_a_cancelled_wait_ends_at_once(house: House) -> None:
 def test_work_without_a_call_goes_on_when_its_worker_stays_silent(house: House, pid: str | None) -> None:
     run = house.rescoring("RUNNING", pid)
     house.online("another")
-    time.sleep(house.settings.pending_seconds)
-    assert [house.sweep(), house.sweep()] == [Swept(), Swept()], "it is given time"
+    assert [house.later(), house.sweep()] == [Swept(), Swept()], "it is given time"
     warned = house.prefect.runs([run])[run]
     assert (warned.type, warned.state) == ("RUNNING", "Silent")
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep().restarted == 1
+    assert house.later().restarted == 1
     assert house.prefect.runs([run])[run].type == "SCHEDULED"
 
 
 def test_work_without_a_call_is_left_to_a_worker_that_is_heard_later_than_another(house: House) -> None:
     house.rescoring("RUNNING", "alive:boot")
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep() == Swept(), "nobody is online: Prefect was away until now"
+    assert house.later() == Swept(), "nobody is online: Prefect was away until now"
     house.online("another")
-    assert house.sweep() == Swept()
+    assert house.later() == Swept()
     house.online("alive")
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep() == Swept()
+    assert house.later() == Swept()
 
 
 @pytest.mark.parametrize("deleted", [False, True])
@@ -233,8 +223,7 @@ def test_an_old_run_of_a_call_that_has_a_new_one_ends(house: House, deleted: boo
         with house.database.begin() as session:
             session.execute(delete(Call))
     house.put(old, "RUNNING")  # somebody has retried it
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep().ended == 1
+    assert house.later().ended == 1
     assert [house.state(old), house.state(new)] == ["CANCELLED", "SCHEDULED"]
 
 
@@ -307,8 +296,7 @@ def test_a_run_that_never_takes_its_call_is_scheduled_again(house: House, state:
     call = house.call("c1")
     house.put(call, state)
     assert house.sweep() == Swept(), "it may be about to begin"
-    time.sleep(house.settings.pending_seconds)
-    assert house.sweep().restarted == 1
+    assert house.later().restarted == 1
     assert house.state(call) == "SCHEDULED"
 
 

@@ -24,17 +24,10 @@ from tests.tasks.test_recovery import LONG_AGO, House
 pytestmark = pytest.mark.slow  # a server starts in ten seconds; a test takes half of one
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefect_server.running(tmp_path_factory.mktemp("prefect")) as url:
-        prefect_server.deploy(Settings(prefect_api_url=url))
-        yield url
-
-
 @pytest.fixture
-def house(server: str, settings: Settings, database: Database) -> Iterator[House]:
-    one = House(settings.model_copy(update={"prefect_api_url": server, "pending_seconds": 0.5}), database)
-    one.prefect.request("POST", "/flow_runs/bulk_delete", {"flow_runs": {}})
+def house(prefect_url: str, settings: Settings, database: Database) -> Iterator[House]:
+    one = House(settings.model_copy(update={"prefect_api_url": prefect_url, "pending_seconds": 0.5}), database)
+    prefect_server.clear(one.settings)
     with closing(one.prefect):
         yield one
 

@@ -13,18 +13,16 @@ from bench import _year
 from core import clock
 from core.errors import Unavailable
 from core.settings import Settings
-from db import migrate
-from db.engine import Database
 from db.models import LoadOutbox
 from tasks import upkeep
 from tasks.load import load_pending
 from tasks.upkeep import NightFailed, night
+from tests.peers import databases
 from warehouse import leftovers, search
 
 
 def test_a_night_exports_indexes_and_forgets(settings: Settings, tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
-    migrate.upgrade(database)
+    database = databases.empty(f"sqlite:///{tmp_path / 'rop.sqlite'}")
     night(database, settings)
     with database.begin() as session:
         _year.store_directory(session)
@@ -44,8 +42,7 @@ def test_what_breaks_keeps_nothing_else_from_being_done(settings: Settings, tmp_
     def busy(*_: object) -> None:
         raise Unavailable
 
-    database = Database(f"sqlite:///{tmp_path / 'rop.sqlite'}")
-    migrate.upgrade(database)
+    database = databases.empty(f"sqlite:///{tmp_path / 'rop.sqlite'}")
     with database.begin() as session:
         _year.store_directory(session)
         _year.store(session, _year.states(10))

