@@ -11,7 +11,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -124,17 +124,22 @@ class ResidentWorker(BaseWorker[ResidentConfiguration, BaseVariables, ResidentRe
     async def start(self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print) -> None:
         """Load the model, take over what an earlier boot of this worker left, then serve until SIGTERM."""
         runtimes.use(self.runtime)
+        if run_once:
+            await self._prepare(printer)
+            await super().start(run_once=True, with_healthcheck=with_healthcheck, printer=printer)
+            return
+        stop = _stop_signal()  # first of all: Prefect's own handlers lose a signal that comes while the model loads
+        if not await _ended_before(stop, self._prepare(printer)):
+            os._exit(0)  # nothing is under way, and what loads the model cannot be interrupted
+        # A run's heartbeat thread would hold its place for up to a second after its end; who has died is seen by the lease of the call.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            await self._serve(stop, with_healthcheck, printer)
+
+    async def _prepare(self, printer: Callable[..., None]) -> None:
         await self._until_migrated(printer)
         if self._work_pool_name == self.settings.work_pool:
             printer("Loading the speech model…")
             await anyio.to_thread.run_sync(self.runtime.transcriber.load)
-        if run_once:
-            await super().start(run_once=True, with_healthcheck=with_healthcheck, printer=printer)
-            return
-        stop = _stop_signal()
-        # A run's heartbeat thread would hold its place for up to a second after its end; who has died is seen by the lease of the call.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            await self._serve(stop, with_healthcheck, printer)
 
     async def _until_migrated(self, printer: Callable[..., None]) -> None:
         """Wait for the schema of this version: an upgrade of a fleet starts its workers and the migration together.
@@ -439,6 +444,16 @@ def _run(flow: Flow[..., Any], flow_run: FlowRun) -> None:
     except (Abort, Pause):
         # Another attempt owns the run, or the server refused the transition: its state is not ours to set.
         return
+
+
+async def _ended_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work has ended, or failed, before somebody asked to stop."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+    return working.done()
 
 
 def _stop_signal() -> asyncio.Event:

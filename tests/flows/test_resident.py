@@ -46,6 +46,13 @@ def test_a_worker_waits_for_its_schema_and_for_a_prefect_that_is_away_and_stays_
         assert worker.returncode == 0
 
 
+def test_a_worker_that_is_stopped_while_it_waits_for_its_schema_ends(settings: Settings, prefect_url: str, tmp_path: Path) -> None:
+    told = settings.model_copy(update={"prefect_api_url": prefect_url})
+    with _started(told, ports.choose(0, "--port"), tmp_path / "worker.log") as worker:
+        pass
+    assert worker.returncode == 0, (tmp_path / "worker.log").read_text()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ROP_HOME", str(tmp_path))
@@ -106,7 +113,17 @@ def _found(name: str, queue: UUID, due: datetime, state: str) -> WorkerFlowRunRe
 
 @contextmanager
 def _worker(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One that is online, and is asked to stop at the end; it was started before the database was there."""
+    """One that is online; it was started before the database was there."""
+    with _started(settings, port, log) as worker:
+        prepare_database(settings)
+        with closing(PrefectApi(settings)) as prefect:
+            eventually(lambda: prefect.workers(settings.house_pool), 60, log.read_text)
+        yield worker
+
+
+@contextmanager
+def _started(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One that waits for its database, and is asked to stop at the end."""
     told = {"PREFECT_API_URL": settings.prefect_api_url, "PREFECT_WORKER_WEBSERVER_PORT": str(port), "ROP_HOME": str(settings.root)}
     command = [
         sys.executable,
@@ -124,9 +141,6 @@ def _worker(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Pop
         worker = subprocess.Popen(command, env=os.environ | HASTE | told, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:
         eventually(lambda: "Waiting for the database" in log.read_text(), 60, log.read_text)
-        prepare_database(settings)
-        with closing(PrefectApi(settings)) as prefect:
-            eventually(lambda: prefect.workers(settings.house_pool), 60, log.read_text)
         yield worker
     finally:
         worker.terminate()
