@@ -24,12 +24,6 @@ hypothesis.settings.register_profile("rop", deadline=None, suppress_health_check
 hypothesis.settings.load_profile("rop")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of slow tests first: the processes that share the files end together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A real PostgreSQL for the whole test run."""

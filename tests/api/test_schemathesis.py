@@ -18,7 +18,7 @@ from tests.api.test_calls import HEARD, RESULT
 from tests.peers.api_server import Server, serve
 from tests.peers.prefect_peer import PrefectPeer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
 KNOWN = "known_call"
 STAGE = {"id": "greeting", "name": "Приветствие", "criteria": [{"id": "hello", "ask": "Поздоровался?"}]}
@@ -45,7 +45,7 @@ def test_the_document_holds(tmp_path: Path) -> None:
     with PrefectPeer() as prefect, serve(tmp_path, 1, prefect_api_url=prefect.url, rate_limit="1000000", **quiet) as server:
         furnish(server)
         command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml"), "--no-color"]
-        command += ["run", f"{server.url}/openapi.json", "-H", f"X-API-Key: {server.key}", "-n", "10", "--continue-on-failure"]
+        command += ["run", f"{server.url}/openapi.json", "-H", f"X-API-Key: {server.key}", "-n", "20", "--continue-on-failure"]
         environment = os.environ | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)}
         done = subprocess.run(command, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 0, done.stdout[-8000:]
