@@ -103,7 +103,8 @@ def _silent_from(settings: Settings, removal: Removal, run: dict[str, Any]) -> d
     """When nothing comes of the run any more: its worker has lost the call for good, or its last log lines are there."""
     if run["state_type"] in LIVE:
         return removal.at + timedelta(seconds=settings.lease_seconds)
-    return datetime.fromisoformat(run["state"]["timestamp"]) + timedelta(seconds=LOG_SECONDS)
+    since = run["state"]["timestamp"] if run["state"] else run["created"]
+    return datetime.fromisoformat(since) + timedelta(seconds=LOG_SECONDS)
 
 
 def _remove_artifacts(prefect: PrefectApi, flow_run_id: str) -> None:
