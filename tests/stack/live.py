@@ -1,4 +1,4 @@
-"""A real stack, once for all tests of this folder: Prefect server, API, workers, and a CRM on loopback."""
+"""A real stack, once for all tests of a file: Prefect server, API, workers, and a CRM on loopback."""
 
 from __future__ import annotations
 
