@@ -9,6 +9,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Self
 
 import certifi
@@ -243,10 +245,15 @@ def _literal(host: str) -> list[str] | None:
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """The system's authorities, those of certifi, and the company's own."""
+    return _trusting(settings.ca_file)
+
+
+@cache  # OpenSSL reads the authorities for a fifth of a second
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
-    if settings.ca_file is not None:
-        context.load_verify_locations(str(settings.ca_file))
+    if ca_file is not None:
+        context.load_verify_locations(str(ca_file))
     return context
 
 

@@ -6,7 +6,6 @@ What cannot be removed now, because Prefect is down or a worker is still stoppin
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -18,7 +17,7 @@ from core.storage import Storage
 from db import calls, erasure
 from db.engine import Database
 from db.models import Removal
-from tasks.prefect_api import PAGE, PrefectApi
+from tasks.prefect_api import PrefectApi, Run
 from tasks.step_results import StepResults
 
 FORMATS = ("mp3", "wav", "ogg")
@@ -88,41 +87,27 @@ def _remove_recording(database: Database, settings: Settings, call_id: str) -> N
 def _remove_runs(settings: Settings, prefect: PrefectApi, removal: Removal, *, gone_wholly: bool) -> bool:
     """Delete the flow runs of the call with their artifacts and logs; False while more may come of one of them."""
     clean = True
-    for run in _runs(prefect, removal.call_id):
-        if datetime.fromisoformat(run["created"]) > removal.at and not gone_wholly:
+    for run in prefect.tagged(f"call:{removal.call_id}"):
+        if run.created > removal.at and not gone_wholly:
             continue
-        _remove_artifacts(prefect, run["id"])
+        _remove_artifacts(prefect, run.id)
         if clock.now() < _silent_from(settings, removal, run):
             clean = False
             continue
-        _delete(prefect, f"/flow_runs/{run['id']}")
+        _delete(prefect, f"/flow_runs/{run.id}")
     return clean
 
 
-def _silent_from(settings: Settings, removal: Removal, run: dict[str, Any]) -> datetime:
+def _silent_from(settings: Settings, removal: Removal, run: Run) -> datetime:
     """When nothing comes of the run any more: its worker has lost the call for good, or its last log lines are there."""
-    if run["state_type"] in LIVE:
+    if run.type in LIVE:
         return removal.at + timedelta(seconds=settings.lease_seconds)
-    since = run["state"]["timestamp"] if run["state"] else run["created"]
-    return datetime.fromisoformat(since) + timedelta(seconds=LOG_SECONDS)
+    return run.since + timedelta(seconds=LOG_SECONDS)
 
 
 def _remove_artifacts(prefect: PrefectApi, flow_run_id: str) -> None:
-    for artifact in _pages(prefect, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
+    for artifact in prefect.pages("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}):
         _delete(prefect, f"/artifacts/{artifact['id']}")
-
-
-def _runs(prefect: PrefectApi, call_id: str) -> list[dict[str, Any]]:
-    return _pages(prefect, "/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"call:{call_id}"]}}})
-
-
-def _pages(prefect: PrefectApi, path: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while page := prefect.request("POST", path, wanted | {"limit": PAGE, "offset": len(found)}):
-        found += page
-        if len(page) < PAGE:
-            break
-    return found
 
 
 def _delete(prefect: PrefectApi, path: str) -> None:

@@ -13,6 +13,7 @@ import httpx
 from core import clock
 from core.errors import NotFound, Unavailable
 from core.settings import Settings
+from core.transport import tls_context
 
 BUSY = 503  # the server on SQLite could not write now; nothing was done
 AWAY = {429, 502, 503, 504}  # what the server, or a proxy before it, says to everybody
@@ -43,6 +44,7 @@ class Run:
     """A flow run as Prefect has it: state `type` (`RUNNING`, …), its time and name, when it is due, where it waits, flow, worker, call."""
 
     id: str
+    created: datetime
     type: str
     since: datetime
     due: datetime
@@ -56,13 +58,14 @@ class Run:
     @classmethod
     def of(cls, body: dict[str, Any]) -> Self:
         """From the API's own form."""
+        created = datetime.fromisoformat(body["created"])
         state = body["state"] or {"type": "PENDING", "timestamp": body["created"], "name": "Pending"}
         since = datetime.fromisoformat(state["timestamp"])
         due = datetime.fromisoformat(body.get("next_scheduled_start_time") or body["expected_start_time"] or body["created"])
         worker = (body["infrastructure_pid"] or "").rpartition(":")[0]
         call_id = str(body["parameters"].get("call_id", ""))
         pool, queue = body["work_pool_name"], body["work_queue_name"]
-        return cls(body["id"], state["type"], since, due, pool, queue, body["flow_id"], worker, call_id, state["name"])
+        return cls(body["id"], created, state["type"], since, due, pool, queue, body["flow_id"], worker, call_id, state["name"])
 
 
 class PrefectApi:
@@ -75,6 +78,7 @@ class PrefectApi:
             timeout=settings.prefect_seconds,
             limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
             auth=httpx.BasicAuth(login[0], login[2]) if login else None,
+            verify=tls_context(settings),
             trust_env=False,
         )
         self._deployments: dict[str, str] = {}
@@ -124,6 +128,10 @@ class PrefectApi:
         for start in range(0, len(flow_run_ids), PAGE):
             found |= {run.id: run for run in self._filter({"id": {"any_": list(flow_run_ids[start : start + PAGE])}})}
         return found
+
+    def tagged(self, tag: str) -> list[Run]:
+        """Every run with the tag."""
+        return [Run.of(found) for found in self.pages("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [tag]}}})]
 
     def cancelling(self) -> list[Run]:
         """Runs that were asked to stop and have not stopped."""
@@ -216,6 +224,15 @@ class PrefectApi:
 
     def close(self) -> None:
         self._client.close()
+
+    def pages(self, path: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """Everything that a filter finds, page by page."""
+        found: list[dict[str, Any]] = []
+        while page := self.request("POST", path, wanted | {"limit": PAGE, "offset": len(found)}):
+            found += page
+            if len(page) < PAGE:
+                break
+        return found
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request below the API's address; its answer. Raises `NotFound`, `PrefectRefused` and `PrefectUnavailable`."""

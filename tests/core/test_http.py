@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,15 +12,13 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from core import clock
 from core.errors import AddressRefused, RopError, SourceRefused, Unreachable
 from core.http import Deadline, Guarded, Incoming, Lines, retry_after
 from core.settings import Settings
 from core.transport import system_addresses
+from tests.peers.certificates import certificate, server_context
 from tests.peers.file_peer import FilePeer, answer, drip, endless, redirect, serve, silent, status
 from tests.peers.sockets import Listener, canary, read_head
 from tests.peers.webhook_peer import Reply, WebhookPeer
@@ -417,9 +414,8 @@ class TestTls:
     @pytest.fixture
     def secure(self, tmp_path: Path) -> Iterator[tuple[FilePeer, Settings]]:
         """A server with a certificate for `a.test` by an authority that the settings name."""
-        authority = _certificate(tmp_path / "a.pem", "a.test")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "a.pem")
+        authority = certificate(tmp_path / "a.pem", "a.test")
+        context = server_context(tmp_path / "a.pem")
         settings = Settings(home=tmp_path, allowed_networks=f"{OPEN}/32", ca_file=authority)
         with FilePeer({"/a": serve(b"hello"), "/down": redirect("http://a.test/")}, OPEN, context) as peer:
             yield peer, settings
@@ -442,28 +438,3 @@ class TestTls:
     def test_https_never_redirects_to_http(self, secure: tuple[FilePeer, Settings]) -> None:
         peer, settings = secure
         assert refused_rule(Guarded(settings, Names({"a.test": [[OPEN]]})), peer.url("/down", "a.test")) == "downgrade"
-
-
-def _certificate(path: Path, name: str) -> Path:
-    """Write key and self-signed certificate of `name` to `path`; the certificate alone, as an authority, beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = clock.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + pem)
-    authority = path.with_suffix(".ca")
-    authority.write_bytes(pem)
-    return authority

@@ -10,6 +10,13 @@ from tests.peers.serving import Serving
 
 Thing = dict[str, Any]
 LONG_AGO = "2020-01-01T00:00:00+00:00"
+USUAL: Thing = {
+    "expected_start_time": LONG_AGO,
+    "infrastructure_pid": None,
+    "work_pool_name": "calls",
+    "work_queue_name": "default",
+    "flow_id": "f",
+}
 
 
 class RunsPeer(Serving):
@@ -26,8 +33,13 @@ class RunsPeer(Serving):
 
     def run(self, run_id: str, call_id: str, created: str, state: str = "COMPLETED", since: str = LONG_AGO) -> None:
         """Add a run of the call, in this state `since` then, with one task and one artifact."""
-        tags = [f"call:{call_id}", "manager:m"]
-        self.runs[run_id] = {"id": run_id, "tags": tags, "created": created, "state_type": state, "state": {"timestamp": since}}
+        self.runs[run_id] = USUAL | {
+            "id": run_id,
+            "tags": [f"call:{call_id}", "manager:m"],
+            "created": created,
+            "state": {"type": state, "name": state.title(), "timestamp": since},
+            "parameters": {"call_id": call_id},
+        }
         self.tasks[f"task-{run_id}"] = {"id": f"task-{run_id}", "flow_run_id": run_id}
         self.artifacts[f"artifact-{run_id}"] = {"id": f"artifact-{run_id}", "flow_run_id": run_id}
 

@@ -29,6 +29,12 @@ def test_the_call_is_done_and_its_timeline_tells_how(good: dict[str, Any]) -> No
     assert names[-1] == "done"
 
 
+@pytest.fixture(scope="module")
+def run(stack: LiveStack, good: dict[str, Any]) -> dict[str, Any]:
+    """Its Prefect run, which ends a moment after the call: it sends the webhooks first."""
+    return eventually(lambda: (found := stack.run_of("e2e good"))["state"]["type"] == "COMPLETED" and found)
+
+
 def test_signed_webhooks_arrive_with_the_seeds_fields(stack: LiveStack, good: dict[str, Any]) -> None:
     body = eventually(lambda: stack.crm.inbox.of("/hooks/checklist", "e2e good"))
     assert body.keys() >= SEED_FIELDS
@@ -54,9 +60,7 @@ def test_the_table_is_ready(stack: LiveStack, good: dict[str, Any]) -> None:
     assert answer["data"]
 
 
-def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, good: dict[str, Any]) -> None:
-    run = stack.run_of("e2e good")
-    assert run["state"]["type"] == "COMPLETED"
+def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, run: dict[str, Any]) -> None:
     assert run["parameters"] == {"call_id": "e2e good"}
     assert "call:e2e good" in run["tags"]
     with stack.prefect as prefect:
@@ -73,8 +77,7 @@ def test_the_run_is_named_tagged_and_has_a_card(stack: LiveStack, good: dict[str
     assert logs
 
 
-def test_a_run_goes_straight_to_its_end(stack: LiveStack, good: dict[str, Any]) -> None:
-    run = stack.run_of("e2e good")
+def test_a_run_goes_straight_to_its_end(stack: LiveStack, run: dict[str, Any]) -> None:
     with stack.prefect as prefect:
         states = prefect.get("/flow_run_states/", params={"flow_run_id": run["id"]}).json()
     assert [state["name"] for state in states] == ["Scheduled", "Pending", "Running", "Completed"]

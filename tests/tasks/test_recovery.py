@@ -507,7 +507,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def run(type: str, since: float, pool: str | None = "calls", queue: str | None = "live") -> Run:
     moment = AT - timedelta(seconds=since)
-    return Run("r", type, moment, moment, pool, queue)
+    return Run("r", moment, type, moment, moment, pool, queue)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 from core.errors import PermanentError, RateLimited, RopError, Unavailable, Unreachable
 from core.http import retry_after
 from core.settings import Settings
+from core.transport import tls_context
 from tasks.audio.sound import RATE, Samples
 from tasks.engines.asr import Job, Progress, Recognition
 from tasks.engines.asr.hearing import Heard
@@ -94,6 +95,7 @@ def _client(settings: Settings) -> httpx.Client:
         base_url=base if base.endswith("/v1") else f"{base}/v1",
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=httpx.Timeout(settings.asr_url_seconds, connect=settings.connect_seconds),
+        verify=tls_context(settings),
         trust_env=False,
     )
 
