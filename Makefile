@@ -43,9 +43,9 @@ check: lint test  ## Everything a change must pass
 bench: $(STAMP)  ## Print the measured ratios; ONLY=pipeline for one of them
 	@$(BIN)/python -m bench $(ONLY)
 
-e2e: $(STAMP)  ## Schemathesis, and an operator's day on a whole stack: cancel, retry by a click, kill, copy, delete
+e2e: $(STAMP)  ## Schemathesis, a deployment, and an operator's day on a whole stack: cancel, retry by a click, kill, copy, delete
 	@$(BIN)/python -m scripts.browser
-	@$(BIN)/python -m pytest -m e2e tests/api tests/stack $(ARGS)
+	@$(BIN)/python -m pytest -m e2e tests/api tests/rop tests/stack $(ARGS)
 
 fleet: $(STAMP)  ## 200 calls through two APIs, two Prefect servers and three workers on PostgreSQL, Redis and S3
 	@$(BIN)/python -m pytest -m fleet tests/deploy $(ARGS)

@@ -36,7 +36,7 @@ from tests.peers.talks import sale
 from tests.peers.waiting import eventually
 from tests.peers.webhook_peer import WebhookPeer
 
-pytestmark = pytest.mark.slow  # the server and two deployments take half a minute
+pytestmark = pytest.mark.e2e  # the server and two deployments take half a minute
 LOGIN = "ops:s3cret:with:colons"
 
 

@@ -206,7 +206,8 @@ def test_an_address_inside_this_machine_is_a_dead_letter_without_a_connection(
 class TestSlowReceivers:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"webhook_seconds": 0.5, "connect_seconds": 0.3})
+        """Short limits, and yet enough for a healthy receiver on a busy machine."""
+        return settings.model_copy(update={"webhook_seconds": 1.5, "connect_seconds": 1.0})
 
     @pytest.mark.parametrize("manner", ["silent", "head", "reset", "nobody"])
     def test_no_answer_in_time_is_a_failed_attempt(self, database: Database, settings: Settings, http: Guarded, manner: str) -> None:
@@ -235,12 +236,12 @@ class TestSlowReceivers:
             assert deliver_due(database, settings, http) == DeliveryReport(delivered=2)
         kept = {one.attempts[0].response[:1]: len(one.attempts[0].response) for one in logged(database)}
         assert kept["y"] == settings.webhook_keep_bytes
-        assert 0 < kept["z"] < 20
+        assert 0 < kept["z"] < 60
 
     def test_hanging_addresses_never_delay_a_healthy_one(self, database: Database, settings: Settings, http: Guarded) -> None:
         with FilePeer({f"/{n}": silent() for n in range(8)}) as hanging, WebhookPeer() as crm:
             for number in range(8):
-                put(database, hanging.url(f"/{number}"), f"hanging{number}", count=8)
+                put(database, hanging.url(f"/{number}"), f"hanging{number}", count=6)
             deliver_due(database, settings, http, limit=32)  # now they are known to fail
             put(database, crm.url(), "healthy", count=40)
             sending = threading.Thread(target=deliver_due, args=(database, settings, http))
@@ -250,8 +251,8 @@ class TestSlowReceivers:
             tried_meanwhile = len(hanging.requests) - 32
             sending.join()
         assert len(crm.distinct) == 40
-        assert len(hanging.requests) == 64
-        assert tried_meanwhile <= 24
+        assert len(hanging.requests) == 48
+        assert tried_meanwhile <= 8
 
     def test_a_failing_address_is_tried_with_one_message_at_a_time(self, database: Database, settings: Settings, http: Guarded) -> None:
         with FilePeer({"/": silent()}) as hanging:
