@@ -26,6 +26,7 @@ GIVEN_BACK = "worker_stopped"  # the step of a run whose worker ended in good or
 POSTPONED = "postponed"  # the step of a run that was stopped by what may pass
 IN_GOOD_ORDER = (GIVEN_BACK, POSTPONED)  # a run that left its call so has not broken off
 
+OLDEST_FIRST = (Call.received_at, Call.call_id)  # many of a back-fill are of one moment
 UPDATE = update(Call).execution_options(synchronize_session=False)  # whoever needs the row afterwards reads it anew
 NOTE = insert(CallEvent.__table__)  # type: ignore[arg-type]  # not through the ORM: every accepted call writes one
 
@@ -192,19 +193,19 @@ def mark_triggered(session: Session, call_id: str, attempt: int, flow_run_id: st
 def untriggered(session: Session, before: datetime, limit: int, priority: str = "live") -> list[Call]:
     """Calls of this priority accepted before `before` that no flow run was made for, oldest first."""
     waiting = and_(Call.status == "received", Call.priority == priority, Call.triggered_at.is_(None), Call.received_at <= before)
-    return list(session.scalars(select(Call).where(waiting).order_by(Call.received_at).limit(limit)))
+    return list(session.scalars(select(Call).where(waiting).order_by(*OLDEST_FIRST).limit(limit)))
 
 
 def abandoned(session: Session, at: datetime, limit: int) -> list[Call]:
     """Calls whose run gave no sign of life within its lease, oldest first."""
     silent = and_(Call.status.in_(RUNNING), Call.lease_until < at)
-    return list(session.scalars(select(Call).where(silent).order_by(Call.received_at).limit(limit)))
+    return list(session.scalars(select(Call).where(silent).order_by(*OLDEST_FIRST).limit(limit)))
 
 
 def done_since(session: Session, since: datetime) -> list[str]:
     """Ids of the done calls received since `since`, oldest first."""
     wanted = and_(Call.status == "done", Call.received_at >= since)
-    return list(session.scalars(select(Call.call_id).where(wanted).order_by(Call.received_at)))
+    return list(session.scalars(select(Call.call_id).where(wanted).order_by(*OLDEST_FIRST)))
 
 
 def claim(session: Session, call_id: str, flow_run_id: str, at: datetime, lease_seconds: float) -> Claim:
@@ -342,7 +343,7 @@ def unlink_run(session: Session, call: Call) -> bool:
 
 def revive(session: Session, at: datetime) -> int:
     """Let every unfinished call begin anew as its next attempt, in a copy that knows none of its runs; how many there are."""
-    unfinished = list(session.scalars(select(Call).where(Call.status.not_in(TERMINAL)).order_by(Call.received_at)))
+    unfinished = list(session.scalars(select(Call).where(Call.status.not_in(TERMINAL)).order_by(*OLDEST_FIRST)))
     for call in unfinished:
         call.status, call.attempt, call.runs, call.progress = "received", call.attempt + 1, 0, 0.0
         call.flow_run_id = call.triggered_at = call.lease_token = call.lease_until = call.reason = call.reason_code = None

@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, exists, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import ids
-from db.calls import IN_GOOD_ORDER, POSTPONED, RUNNING, TERMINAL, WAITING, Claim, get, note, postponed
+from db.calls import IN_GOOD_ORDER, OLDEST_FIRST, POSTPONED, RUNNING, TERMINAL, WAITING, Claim, get, note, postponed
 from db.models import Call, CallEvent
 
 
@@ -22,7 +22,7 @@ def unclaimed(session: Session, priority: str, before: datetime, limit: int) -> 
     waiting = and_(Call.status == "queued", Call.priority == priority, Call.triggered_at <= before)
     found: list[Call] = []
     for kind in (Call.reason_code.is_(None), Call.reason_code.is_not(None)):
-        found += session.scalars(select(Call).where(waiting, kind).order_by(Call.received_at).limit(limit))
+        found += session.scalars(select(Call).where(waiting, kind).order_by(*OLDEST_FIRST).limit(limit))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from db.calls import POSTPONED, UPDATE, get, note, postponed
+from db.calls import OLDEST_FIRST, POSTPONED, UPDATE, get, note, postponed
 from db.models import Call, CallEvent
 
 
@@ -53,7 +53,7 @@ def _stopped(session: Session, wanted: ColumnElement[bool], at: datetime) -> lis
     """The last stop in the timeline tells of what kind the reason is."""
     stops = and_(CallEvent.call_id == Call.call_id, CallEvent.name.in_(("failed", POSTPONED)))
     told = select(Call, CallEvent.detail).join(CallEvent, stops).where(wanted, or_(Call.status == "failed", postponed(at)))
-    found = session.execute(told.order_by(Call.received_at, Call.call_id, CallEvent.event_id)).tuples()
+    found = session.execute(told.order_by(*OLDEST_FIRST, CallEvent.event_id)).tuples()
     return list({call.call_id: _as_stopped(call, detail) for call, detail in found}.values())
 
 
