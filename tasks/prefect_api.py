@@ -41,7 +41,7 @@ class PrefectRefused(PrefectUnavailable):
 
 @dataclass(frozen=True)
 class Run:
-    """A flow run as Prefect has it: state `type` (`RUNNING`, …), its time and name, when it is due, where it waits, flow, worker, call."""
+    """A flow run as Prefect has it: when made, state `type` (`RUNNING`, …), its time and name, when and where due, flow, worker, call."""
 
     id: str
     created: datetime

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from rop.crm import Crm
+from tests.peers.waiting import eventually
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 START_SECONDS = 180
@@ -82,6 +83,10 @@ class LiveStack:
             found = prefect.post("/flow_runs/filter", json={"flow_runs": {"name": {"any_": [call_id]}}}).json()
         assert len(found) == 1
         return found[0]
+
+    def ended_run_of(self, call_id: str, state: str) -> dict[str, Any]:
+        """Its flow run once that is in this state, a moment after the call."""
+        return eventually(lambda: (run := self.run_of(call_id))["state"]["type"] == state and run)
 
     def kill(self, name: str) -> int:
         """SIGKILL one process of the stack."""

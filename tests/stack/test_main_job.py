@@ -22,17 +22,17 @@ def good(stack: LiveStack) -> dict[str, Any]:
     return stack.wait("e2e good")
 
 
+@pytest.fixture(scope="module")
+def run(stack: LiveStack, good: dict[str, Any]) -> dict[str, Any]:
+    """Its flow run, which has sent the webhooks and ended."""
+    return stack.ended_run_of("e2e good", "COMPLETED")
+
+
 def test_the_call_is_done_and_its_timeline_tells_how(good: dict[str, Any]) -> None:
     assert good["status"] == "done"
     names = [step["name"] for step in good["timeline"]]
     assert names[:3] == ["accepted", "queued", "started"]
     assert names[-1] == "done"
-
-
-@pytest.fixture(scope="module")
-def run(stack: LiveStack, good: dict[str, Any]) -> dict[str, Any]:
-    """Its Prefect run, which ends a moment after the call: it sends the webhooks first."""
-    return eventually(lambda: (found := stack.run_of("e2e good"))["state"]["type"] == "COMPLETED" and found)
 
 
 def test_signed_webhooks_arrive_with_the_seeds_fields(stack: LiveStack, good: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def test_cancel_stops_a_transcription_within_seconds(stack: LiveStack) -> None:
         prefect.post(f"/flow_runs/{stack.run_of('e2e cancelled')['id']}/set_state", json=state)
     call = stack.wait("e2e cancelled", seconds=5)
     assert (call["status"], call["error"]["code"]) == ("failed", "cancelled")
-    eventually(lambda: stack.run_of("e2e cancelled")["state"]["type"] == "CANCELLED")
+    stack.ended_run_of("e2e cancelled", "CANCELLED")
 
 
 def test_a_long_transcription_shows_how_far_it_is(stack: LiveStack) -> None:
@@ -108,8 +108,7 @@ def test_a_dead_address_ends_in_a_reason_for_people(stack: LiveStack, audio: str
     call_id = f"e2e {audio[-8:]}"
     call = stack.wait(call_id)
     assert call["status"] == "failed"
-    state = eventually(lambda: (found := stack.run_of(call_id)["state"])["type"] == "FAILED" and found)
-    assert call["error"]["detail"] == state["message"]
+    assert call["error"]["detail"] == stack.ended_run_of(call_id, "FAILED")["state"]["message"]
     assert stack.upload(call_id, audio).status_code == 200, "a failed call may be sent again"
 
 
@@ -130,7 +129,7 @@ def test_a_failed_run_is_retried_by_a_click_in_the_prefect_ui(stack: LiveStack) 
     """The recording comes late: ops find the reason at the run, see to the cause, and press Retry."""
     stack.upload("e2e late", "late.ogg")
     assert stack.wait("e2e late")["error"]["code"] == "source_refused"
-    run = eventually(lambda: (found := stack.run_of("e2e late"))["state"]["type"] == "FAILED" and found)
+    run = stack.ended_run_of("e2e late", "FAILED")
     shutil.copy(stack.recordings / "good_call.ogg", stack.recordings / "late.ogg")
     with browser() as chromium:
         page = chromium.new_page()
